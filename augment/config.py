@@ -1,0 +1,91 @@
+"""What an expansion or a preview is asked to do: the options, and their only defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from augcli.manifests.settings import setting
+
+CODEC_NAMES = ("jpeg", "png", "webp", "npy")
+FIT_NAMES = ("crop", "pad", "stretch")
+ON_ERROR = ("skip", "fail")
+
+DEFAULT_SIZE = 96
+DEFAULT_FIT = "crop"
+DEFAULT_SEED = 0
+DEFAULT_DATASET = Path("expanded")
+
+DATA_HELP = (
+    "folder per class (with train/validation/test folders or without), .csv or .tsv table, "
+    "torchvision:NAME"
+)
+EMBEDDED = "embedded:galaxies"
+POLICY_DEFAULT = "top-down for the mock galaxies, else side-on"
+POLICY_HELP = "preset, presets joined by +, or a .yaml or .json file"
+
+
+def default_policy(data: str | None) -> str:
+    """Galaxies have no up; of other people's images, photographs from the side are likeliest."""
+    return "top-down" if data in (None, EMBEDDED) else "side-on"
+
+
+@dataclass(frozen=True)
+class ExpandConfig:
+    """Options of `augcli expand`."""
+
+    data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
+    out: Path = setting(DEFAULT_DATASET, "folder of the expanded dataset")
+    copies: int = setting(5, "augmented copies of each training image", minimum=0, maximum=10_000)
+    policy: str | None = setting(None, POLICY_HELP, shown_default=POLICY_DEFAULT)
+    size: int = setting(DEFAULT_SIZE, "output size in pixels, square", minimum=8, maximum=4096)
+    fit: str = setting(
+        DEFAULT_FIT,
+        "middle square, whole image with bars, or stretched",
+        choices=FIT_NAMES,
+    )
+    codec: str = setting("jpeg", "how views are stored", choices=CODEC_NAMES)
+    quality: int = setting(90, "JPEG quality", minimum=1, maximum=100)
+    seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=2**63)
+    workers: int | None = setting(None, "processes", minimum=1, shown_default="one per core")
+    shard_size: int | None = setting(
+        None, "images per shard", minimum=1, shown_default="by the number of images"
+    )
+    originals: bool = setting(True, "store the unaugmented images as round 0 too")
+    val_fraction: float | None = setting(
+        None,
+        "part for validation, where the data have none",
+        minimum=0.0,
+        below=1.0,
+        shown_default="0.15",
+    )
+    test_fraction: float | None = setting(
+        None,
+        "part for testing, where the data have none",
+        minimum=0.0,
+        below=1.0,
+        shown_default="0.15 for data without any splits",
+    )
+    on_error: str = setting("skip", "what to do about an unusable image", choices=ON_ERROR)
+    max_megapixels: float = setting(200.0, "largest image to decode", minimum=0.001)
+    dry_run: bool = setting(False, "only say what would be done")
+
+
+@dataclass(frozen=True)
+class PreviewConfig:
+    """Options of `augcli preview`."""
+
+    data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
+    policy: str | None = setting(
+        None, POLICY_HELP + "; all: every preset on one image", shown_default=POLICY_DEFAULT
+    )
+    out: Path = setting(Path("preview.png"), "the picture (PNG)")
+    samples: int = setting(8, "images to show, spread over the classes", minimum=1, maximum=64)
+    copies: int = setting(7, "views of each", minimum=1, maximum=32)
+    size: int = setting(DEFAULT_SIZE, "output size in pixels, square", minimum=8, maximum=1024)
+    fit: str = setting(
+        DEFAULT_FIT,
+        "middle square, whole image with bars, or stretched",
+        choices=FIT_NAMES,
+    )
+    seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=2**63)

@@ -1,0 +1,186 @@
+"""From an image file's bytes to uint8 RGB, shape (height, width, 3): what every reader agrees on.
+
+The rules, for all formats: EXIF and XMP orientation applied; first frame of animations and of
+multi-picture files; 16-bit values scaled by dropping the low byte; CMYK, Lab, grey and palettes
+converted to sRGB primaries, embedded colour profiles ignored; alpha flattened on white. The size
+is checked in the header before memory is taken. Damaged files are refused, never half decoded.
+
+JPEGs in RGB or grey go through libjpeg-turbo (`simplejpeg`), which gives Pillow's pixels in less
+time and can decode at 1/2, 1/4 or 1/8 of the size; all others, and those it refuses, go through
+Pillow.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from PIL import Image, ImageCms
+
+Pixels = npt.NDArray[np.uint8]
+
+DEFAULT_MAX_MEGAPIXELS = 200.0
+ORIENTATION_TAG = 0x0112
+_JPEG_START = b"\xff\xd8\xff"
+_HEAD_BYTES = 1 << 17  # where cameras put EXIF and XMP: before the first scan
+_PILLOW_GUARD = threading.Lock()
+
+# Pillow warns of odd but readable metadata; a view must not depend on the warning settings.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+class DecodeError(Exception):
+    """An image that can't be used; the message is the reason, without the path."""
+
+
+def decode(
+    data: bytes, *, min_side: int = 0, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+) -> Pixels:
+    """Decode an image file, upright, to uint8 RGB of shape (height, width, 3), C-contiguous.
+
+    Args:
+        data: the whole file.
+        min_side: a large JPEG may come at 1/2, 1/4 or 1/8 of its size, but never with a side
+            shorter than this many pixels; 0 asks for the full size.
+        max_megapixels: the limit on width times height, in millions of pixels.
+
+    Raises:
+        DecodeError: not an image, damaged, of an unsupported type or too large.
+    """
+    if not data:
+        raise DecodeError("the file is empty")
+    if data.startswith(_JPEG_START):
+        pixels = _decode_jpeg(data, min_side, max_megapixels)
+        if pixels is not None:
+            return pixels
+    return _decode_with_pillow(data, max_megapixels)
+
+
+def _decode_jpeg(data: bytes, min_side: int, max_megapixels: float) -> Pixels | None:
+    """The fast way for a sound RGB or grey JPEG; None leaves the verdict to Pillow."""
+    try:
+        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    if colorspace not in ("YCbCr", "RGB", "Gray"):
+        return None
+    _check_size(width, height, max_megapixels)
+    orientation = _jpeg_orientation(data)
+    try:
+        pixels = simplejpeg.decode_jpeg(
+            data, "RGB", min_height=min_side, min_width=min_side, min_factor=2 if min_side else 1
+        )
+    except ValueError:
+        return None
+    return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+
+
+def _jpeg_orientation(data: bytes) -> int:
+    """The EXIF or XMP orientation, 1 to 8. Pillow is asked only when there may be one."""
+    if data.find(b"Exif\0", 0, _HEAD_BYTES) < 0 and data.find(b"tiff:", 0, _HEAD_BYTES) < 0:
+        return 1
+    try:
+        return _orientation(_open(data))
+    except Exception:  # damaged metadata: the pixels may be sound
+        return 1
+
+
+def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
+    try:
+        image = _open(data)
+        _check_size(image.width, image.height, max_megapixels)
+        image.load()
+        orientation = _orientation(image)
+        pixels = _to_rgb(image)
+    except DecodeError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise DecodeError("not an image in a format that augcli reads") from None
+    except Exception as error:  # Pillow's plugins raise whatever a damaged file makes them raise
+        raise DecodeError(f"damaged: {error or type(error).__name__}") from error
+    return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+
+
+def _open(data: bytes) -> Image.Image:
+    """Pillow's header reader, with our limit on the size instead of its own."""
+    with _PILLOW_GUARD:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check_size(width: int, height: int, max_megapixels: float) -> None:
+    if width * height > max_megapixels * 1e6:
+        raise DecodeError(
+            f"{width} x {height} pixels are over the limit of {max_megapixels:g} megapixels"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(ORIENTATION_TAG, 1)
+    return value if value in _UPRIGHT else 1
+
+
+# EXIF 2.32, tag 0x0112: how the stored picture must be turned to stand upright
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    1: lambda p: p,
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.transpose(1, 0, 2),
+    6: lambda p: p.transpose(1, 0, 2)[:, ::-1],
+    7: lambda p: p.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda p: p.transpose(1, 0, 2)[::-1],
+}
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):
+        return _wide_grey_to_rgb(image)
+    if image.mode == "F":
+        raise DecodeError("floating-point pixels have no stated range; convert the file to 8 bit")
+    if image.mode == "LAB":
+        return _array(_lab_to_rgb(image))
+    if image.has_transparency_data:
+        return _flatten(_array(image.convert("RGBA")))
+    return _array(image.convert("RGB"))
+
+
+def _array(image: Image.Image) -> Pixels:
+    return np.asarray(image, np.uint8)
+
+
+def _wide_grey_to_rgb(image: Image.Image) -> Pixels:
+    """16-bit grey, in whichever of Pillow's modes I;16, I;16B or I it comes."""
+    values = np.asarray(image).astype(np.int64)
+    if values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:
+        raise DecodeError("32-bit pixels have no stated range; convert the file to 8 bit")
+    grey = (values >> 8).astype(np.uint8)
+    transparent: Any = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    if converted is None:
+        raise DecodeError("Lab colours could not be converted")
+    return converted
+
+
+def _flatten(rgba: Pixels) -> Pixels:
+    """Lay RGBA pixels on white, rounding to nearest."""
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    color = rgba[:, :, :3].astype(np.uint16)
+    mixed = (color * alpha + 255 * (255 - alpha) + 127) // 255
+    return mixed.astype(np.uint8)

@@ -1,0 +1,115 @@
+"""Codecs of stored views: a registry of extension, encoder and decoder.
+
+Arrays are uint8 RGB of shape (height, width, 3). `png`, `webp` and `npy` are lossless. `npy` is
+NumPy's own format, read without pickle and without any decoding.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.lib import format as npy_format
+
+from augcli.augment.decode import DecodeError, Pixels, decode
+from augcli.manifests.errors import unknown_name
+
+Encoder = Callable[[Pixels], bytes]
+Decoder = Callable[[bytes | memoryview], Pixels]
+
+PNG_COMPRESSION = 1  # zlib level: photographs hardly shrink further, and time triples
+WEBP_LOSSLESS = 101  # OpenCV's code for lossless WebP: a quality above 100
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How stored views are written and read; `extension` is the member's in the shard."""
+
+    name: str
+    extension: str
+    lossless: bool
+    encode: Callable[[Pixels, int], bytes]
+    decode: Decoder
+
+    def encoder(self, quality: int) -> Encoder:
+        """The encoder at a quality (1 to 100; lossless codecs ignore it)."""
+        return partial(_encode, self, quality)
+
+
+def _encode(codec: Codec, quality: int, image: Pixels) -> bytes:
+    return codec.encode(image, quality)
+
+
+def _encode_jpeg(image: Pixels, quality: int) -> bytes:
+    data: bytes = simplejpeg.encode_jpeg(
+        image, quality=quality, colorspace="RGB", colorsubsampling="420"
+    )
+    return data
+
+
+def _encode_png(image: Pixels, quality: int) -> bytes:
+    return _encode_with_opencv(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+
+
+def _encode_webp(image: Pixels, quality: int) -> bytes:
+    return _encode_with_opencv(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, WEBP_LOSSLESS])
+
+
+def _encode_with_opencv(extension: str, image: Pixels, options: list[int]) -> bytes:
+    _, data = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    return bytes(data)
+
+
+def _encode_npy(image: Pixels, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    npy_format.write_array(buffer, np.ascontiguousarray(image), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _decode_jpeg(data: bytes | memoryview) -> Pixels:
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB")
+    except ValueError as error:
+        raise DecodeError(f"damaged: {error}") from error
+    return pixels
+
+
+def _decode_file(data: bytes | memoryview) -> Pixels:
+    return decode(bytes(data))
+
+
+def _decode_npy(data: bytes | memoryview) -> Pixels:
+    try:
+        pixels = npy_format.read_array(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise DecodeError(f"damaged: {error}") from error
+    if pixels.dtype != np.uint8 or pixels.ndim != 3:
+        raise DecodeError(f"expected uint8 (height, width, 3), found {pixels.dtype} {pixels.shape}")
+    return pixels
+
+
+CODECS = {
+    codec.name: codec
+    for codec in (
+        Codec("jpeg", "jpg", False, _encode_jpeg, _decode_jpeg),
+        Codec("png", "png", True, _encode_png, _decode_file),
+        Codec("webp", "webp", True, _encode_webp, _decode_file),
+        Codec("npy", "npy", True, _encode_npy, _decode_npy),
+    )
+}
+
+
+def codec_named(name: str) -> Codec:
+    """The codec `name`.
+
+    Raises:
+        UsageError: an unknown name; the message lists the choices.
+    """
+    if name not in CODECS:
+        raise unknown_name("codec", name, CODECS)
+    return CODECS[name]

@@ -1,0 +1,196 @@
+"""`augcli expand`: from a reference dataset to shards, samples, failures, card and manifest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from augcli.augment.config import ExpandConfig, default_policy
+from augcli.augment.dataset_folder import DatasetFolder, Identity
+from augcli.augment.engines import default_workers, run_tasks
+from augcli.augment.finish import finish
+from augcli.augment.fit import Fit
+from augcli.augment.plan import Plan, Task, make_plan
+from augcli.augment.policy import PolicySpec, resolve_policy
+from augcli.augment.reference_data import load_reference
+from augcli.augment.task import Job, TaskSummary, run_task
+from augcli.augment.view import Recipe
+from augcli.manifests.cache import remember_root
+from augcli.manifests.errors import UsageError
+from augcli.manifests.manifest import Manifest, read_manifest
+from augcli.manifests.reference import Reference
+from augcli.manifests.settings import check_settings
+from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
+
+Report = Callable[["Progress"], None]
+
+# Options that decide bytes; the others (data, out, workers, on_error, dry_run) don't.
+RECORDED_OPTIONS = (
+    "copies policy size fit codec quality seed originals val_fraction test_fraction max_megapixels"
+).split()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an expansion is: counts of views, and of images that failed."""
+
+    views_done: int
+    views_planned: int
+    failures: int
+    shard_bytes: int
+
+
+@dataclass(frozen=True)
+class ExpandResult:
+    """What an expansion made, or (dry run) would make.
+
+    `seconds` is the whole call; `views_made` leaves out what an earlier, interrupted run had
+    finished. `dry_run` results have a plan and no manifest.
+    """
+
+    dataset: Path
+    reference: Reference
+    plan: Plan
+    policy_transforms: tuple[str, ...]
+    manifest: Manifest | None
+    seconds: float
+    views_made: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        made = self.manifest
+        splits: dict[str, Any] = {}
+        for split in ("train", "val", "test"):
+            tasks = [task for task in self.plan.tasks if task.split == split]
+            splits[split] = {
+                "images": sum(len(task.samples) for task in tasks),
+                "views": sum(task.views for task in tasks),
+                "shards": sum(len(task.shards) for task in tasks),
+                "per_class": list(self.reference.class_counts(split)),
+            }
+            if made is not None:
+                record = made.splits[split]
+                splits[split] |= {
+                    "images": record.samples,
+                    "views": record.views,
+                    "shards": len(made.shards_of(split)),
+                    "per_class": list(record.per_class),
+                }
+        content: dict[str, Any] = {
+            "dataset": str(self.dataset),
+            "dry_run": made is None,
+            "classes": list(self.reference.classes),
+            "splits": splits,
+            "rounds": self.plan.rounds,
+            "shard_size": self.plan.shard_size,
+            "transforms": list(self.policy_transforms),
+            "skipped": len(self.reference.skipped),
+            "seconds": round(self.seconds, 3),
+        }
+        if made is not None:
+            content |= {
+                "reference": asdict(made.reference),
+                "bytes": dict(made.bytes),
+                "views_made": self.views_made,
+                "views_per_second": round(self.views_made / self.seconds, 1),
+            }
+        return content
+
+
+def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
+    """Expand a reference dataset; rerunning finishes an interrupted expansion.
+
+    Raises:
+        UsageError: a bad option, policy or dataset, or a target folder that holds other things.
+        AugcliError: no usable images, an unusable one under `on_error="fail"`, a rerun with other
+            options, sources or library versions, or a file that can't be written.
+    """
+    started = time.perf_counter()
+    check_settings(config)
+    policy = resolve_policy(config.policy or default_policy(config.data), config.size)
+    reference = load_reference(
+        config.data, val_fraction=config.val_fraction, test_fraction=config.test_fraction
+    )
+    plan = make_plan(
+        reference,
+        copies=config.copies,
+        originals=config.originals,
+        shard_size=config.shard_size,
+    )
+    _check_rounds(plan)
+    transforms = policy.build().transform_names
+    if config.dry_run:
+        seconds = time.perf_counter() - started
+        return ExpandResult(config.out, reference, plan, transforms, None, seconds, 0)
+    recipe = Recipe(Fit(config.size, config.fit), policy, config.seed, config.max_megapixels)
+    job = Job(
+        dataset=config.out,
+        root=reference.root,
+        classes=reference.classes,
+        recipe=recipe,
+        codec=config.codec,
+        quality=config.quality,
+        fail_on_error=config.on_error == "fail",
+    )
+    identity = _identity(config, plan, reference, policy)
+    with DatasetFolder(config.out).open(identity) as folder:
+        remember_root(identity.fingerprint, reference.root)
+        made = 0
+        if not folder.complete:
+            made = _run(job, folder.unfinished(job, plan.tasks), plan, config, report)
+            finish(job, plan, reference, identity)
+        else:
+            folder.check_sources(reference.root)
+    seconds = time.perf_counter() - started
+    manifest = read_manifest(config.out)
+    return ExpandResult(config.out, reference, plan, transforms, manifest, seconds, made)
+
+
+def _check_rounds(plan: Plan) -> None:
+    if plan.rounds < 1:
+        raise UsageError("--copies 0 with --no-originals makes nothing: ask for at least one")
+
+
+def _identity(
+    config: ExpandConfig, plan: Plan, reference: Reference, policy: PolicySpec
+) -> Identity:
+    packages = PIXEL_PACKAGES
+    if "augcli.augment.autoaugment" in policy.text:
+        packages = (*PIXEL_PACKAGES, "torch", "torchvision")
+    options = {name: getattr(config, name) for name in RECORDED_OPTIONS}
+    return Identity(
+        options={**options, "policy": policy.name, "shard_size": plan.shard_size},
+        policy=policy.serialized,
+        versions=package_versions(packages),
+        classes=reference.classes,
+        fingerprint=reference.fingerprint(),
+    )
+
+
+def _run(
+    job: Job, tasks: list[Task], plan: Plan, config: ExpandConfig, report: Report | None
+) -> int:
+    """Run the unfinished tasks; the number of views made."""
+    workers = config.workers or default_workers()
+    done = plan.views - sum(task.views for task in tasks)
+    made = failures = shard_bytes = 0
+    for summary in run_tasks(_JobRunner(job), tasks, workers):
+        made += summary.views
+        failures += summary.failures
+        shard_bytes += summary.shard_bytes
+        if report is not None:
+            report(Progress(done + made, plan.views, failures, shard_bytes))
+    return made
+
+
+@dataclass(frozen=True)
+class _JobRunner:
+    """`run_task` of one job, in a form that can be sent to workers."""
+
+    job: Job
+
+    def __call__(self, task: Task) -> TaskSummary:
+        return run_task(self.job, task)

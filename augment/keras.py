@@ -1,0 +1,99 @@
+"""Keras' `ImageDataGenerator` arguments as a policy.
+
+Names, units and meanings are those of the Keras documentation: ranges of rotation and shear in
+degrees, shifts as fractions of the size (or pixels from 1 up), zoom as a half-width around 1 or
+(lower, upper), brightness as (lower, upper) factors, channel shift in grey levels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+
+from augcli.augment.pipeline import A, BasicTransform
+
+Range = float | list[float] | tuple[float, float]
+
+FILL_MODES = {
+    "constant": cv2.BORDER_CONSTANT,
+    "nearest": cv2.BORDER_REPLICATE,
+    "reflect": cv2.BORDER_REFLECT,
+    "wrap": cv2.BORDER_WRAP,
+}
+
+
+def keras_transforms(
+    rotation_range: float = 0.0,
+    width_shift_range: float = 0.0,
+    height_shift_range: float = 0.0,
+    shear_range: float = 0.0,
+    zoom_range: Range = 0.0,
+    horizontal_flip: bool = False,
+    vertical_flip: bool = False,
+    brightness_range: Range | None = None,
+    channel_shift_range: float = 0.0,
+    fill_mode: str = "nearest",
+) -> list[BasicTransform]:
+    """The transforms that `ImageDataGenerator` with these arguments would apply, in its order.
+
+    Raises:
+        ValueError: naming the argument that is out of its range.
+    """
+    if fill_mode not in FILL_MODES:
+        raise ValueError(f"fill_mode '{fill_mode}': one of {', '.join(FILL_MODES)}")
+    transforms: list[BasicTransform] = []
+    geometry: dict[str, Any] = {
+        "rotate": (-rotation_range, rotation_range),
+        "shear": {"x": (-shear_range, shear_range), "y": (0.0, 0.0)},
+        "scale": _zoom(zoom_range),
+        **_shift(width_shift_range, height_shift_range),
+    }
+    if rotation_range or width_shift_range or height_shift_range or shear_range or zoom_range:
+        transforms.append(A.Affine(**geometry, border_mode=FILL_MODES[fill_mode], p=1.0))
+    if channel_shift_range:
+        shift = (-channel_shift_range, channel_shift_range)
+        transforms.append(
+            A.RGBShift(r_shift_limit=shift, g_shift_limit=shift, b_shift_limit=shift, p=1.0)
+        )
+    if horizontal_flip:
+        transforms.append(A.HorizontalFlip(p=0.5))
+    if vertical_flip:
+        transforms.append(A.VerticalFlip(p=0.5))
+    if brightness_range is not None:
+        low, high = _pair("brightness_range", brightness_range)
+        transforms.append(
+            A.ColorJitter(brightness=(low, high), contrast=(1, 1), saturation=(1, 1), hue=(0, 0), p=1.0)
+        )
+    return transforms
+
+
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2 or not 0 <= value[0] <= value[1]:
+        raise ValueError(f"{name} {value!r}: expected [lower, upper], 0 <= lower <= upper")
+    return float(value[0]), float(value[1])
+
+
+def _zoom(zoom_range: Range) -> dict[str, tuple[float, float]]:
+    """Keras' zoom z enlarges by 1/z, and draws x and y independently."""
+    if isinstance(zoom_range, int | float):
+        if not 0 <= zoom_range < 1:
+            raise ValueError(f"zoom_range {zoom_range}: from 0 to below 1, or [lower, upper]")
+        low, high = 1 - zoom_range, 1 + zoom_range
+    else:
+        low, high = _pair("zoom_range", zoom_range)
+        if low == 0:
+            raise ValueError("zoom_range: its lower bound must be above 0")
+    scale = (1 / high, 1 / low)
+    return {"x": scale, "y": scale}
+
+
+def _shift(width: float, height: float) -> dict[str, Any]:
+    if width < 0 or height < 0:
+        raise ValueError("width_shift_range and height_shift_range must not be negative")
+    if width < 1 and height < 1:
+        return {"translate_percent": {"x": (-width, width), "y": (-height, height)}}
+    if (0 < width < 1) or (0 < height < 1):
+        raise ValueError("width_shift_range and height_shift_range: both fractions or both pixels")
+    x, y = int(width), int(height)
+    return {"translate_px": {"x": (-x, x), "y": (-y, y)}}

@@ -1,0 +1,232 @@
+"""Policies: from a name or a file to a pipeline that draws from the view's own stream.
+
+A policy is a preset (`side-on`), a preset with arguments (`keras:rotation_range=20`), several
+joined by `+`, or a YAML or JSON file in albumentations' serialised form. Whatever it was, it is
+recorded, and sent to workers, in that serialised form.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from augcli.augment.decode import Pixels
+from augcli.augment.pipeline import A, BaseCompose, BasicTransform
+from augcli.augment.policy_file import build_pipeline
+from augcli.augment.presets import KERAS_TUTORIAL, PRESETS
+from augcli.augment.seeding import ViewStream
+from augcli.manifests.errors import AugcliError, UsageError, unknown_name
+
+FILE_EXTENSIONS = (".yaml", ".yml", ".json")
+MAX_FILE_BYTES = 1 << 20
+_STATIC_PARAMETERS = frozenset(
+    "shape interpolation fill fill_mask bbox_matrix output_shape map_x map_y cols rows".split()
+)
+
+
+class Policy:
+    """A random image transform. Not safe for threads: each needs its own.
+
+    Attributes:
+        serialized: the pipeline in albumentations' serialised form, plain JSON values.
+    """
+
+    def __init__(self, serialized: Mapping[str, Any]) -> None:
+        self._pipeline = build_pipeline(serialized["transform"])
+        self._stream = ViewStream()
+        self._pipeline.set_random_state(self._stream.numpy, self._stream.python)
+        self.serialized: dict[str, Any] = serialize(self._pipeline)
+
+    def __call__(self, image: Pixels, seed: int) -> tuple[Pixels, list[Any]]:
+        """The view drawn with the 128-bit `seed`, and what was applied: [[name, parameters], …].
+
+        `image` is uint8 RGB (height, width, 3) and is not changed; so is the view.
+
+        Raises:
+            AugcliError: the policy changed the shape or the type of the image.
+        """
+        self._stream.reseed(seed)
+        result = self._pipeline(image=image)
+        pixels = result["image"]
+        if pixels.shape != image.shape or pixels.dtype != np.uint8:
+            raise AugcliError(
+                f"the policy makes {pixels.dtype} {pixels.shape} of uint8 {image.shape}: "
+                "it must keep size and type; take resizing and normalising transforms out"
+            )
+        if pixels is image:
+            pixels = image.copy()
+        return np.ascontiguousarray(pixels), _applied(result["applied_transforms"])
+
+    @property
+    def transform_names(self) -> tuple[str, ...]:
+        """The class names of the pipeline's transforms, in order, compositions flattened."""
+        return tuple(_leaf_names(self._pipeline))
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """A policy as named by the user, resolved: hashable and cheap to send to workers."""
+
+    name: str
+    text: str
+
+    def build(self) -> Policy:
+        """A policy of one's own."""
+        return Policy(json.loads(self.text))
+
+    @property
+    def serialized(self) -> dict[str, Any]:
+        """albumentations' serialised form, as recorded in manifests."""
+        content: dict[str, Any] = json.loads(self.text)
+        return content
+
+
+def resolve_policy(name: str, size: int) -> PolicySpec:
+    """Resolve a preset, a `+` composition or a file, and try it once at `size` pixels.
+
+    Raises:
+        UsageError: an unknown name (listing the choices), a bad file (naming the field), or a
+            policy that doesn't keep images at their size.
+    """
+    path = Path(name)
+    is_file = path.suffix.lower() in FILE_EXTENSIONS
+    transforms = _from_file(path) if is_file else _from_names(name)
+    pipeline = A.Compose(transforms, save_applied_params=True)
+    spec = spec_of(path.name if is_file else name, serialize(pipeline))
+    try:
+        spec.build()(np.zeros((size, size, 3), np.uint8), seed=0)
+    except AugcliError as error:
+        raise UsageError(f"--policy {name}: {error}") from error
+    except Exception as error:  # a third party's transform with arguments that it can't use
+        raise UsageError(f"--policy {name}: fails at {size} pixels: {error}") from error
+    return spec
+
+
+def spec_of(name: str, serialized: Mapping[str, Any]) -> PolicySpec:
+    """The spec of a policy already in serialised form, as manifests hold it."""
+    return PolicySpec(name, json.dumps(serialized, sort_keys=True, allow_nan=False))
+
+
+def serialize(pipeline: Any) -> dict[str, Any]:
+    """albumentations' serialised form of a pipeline, in plain JSON values.
+
+    It writes a subclass with its parents' arguments, which it then refuses to read: those go.
+    """
+    content: dict[str, Any] = _plain(A.to_dict(pipeline))
+    _drop_foreign_arguments(content["transform"], pipeline)
+    return content
+
+
+def _drop_foreign_arguments(node: dict[str, Any], transform: Any) -> None:
+    if isinstance(transform, BaseCompose):
+        for inner_node, inner in zip(node["transforms"], transform.transforms, strict=True):
+            _drop_foreign_arguments(inner_node, inner)
+        return
+    accepted = {"__class_fullname__", *inspect.signature(type(transform).__init__).parameters}
+    for name in set(node) - accepted:
+        del node[name]
+
+
+def _from_names(names: str) -> list[BasicTransform]:
+    transforms: list[BasicTransform] = []
+    for part in names.split("+"):
+        name, _, arguments = part.strip().partition(":")
+        transforms += _from_preset(name, _parse_arguments(part, name, arguments))
+    return transforms
+
+
+def _parse_arguments(part: str, name: str, text: str) -> dict[str, Any]:
+    """`rotation_range=20,zoom_range=[0.9,1.1]` as YAML values; a lone value is the main one's."""
+    if not text:
+        return {}
+    if "=" not in text and name in PRESETS and PRESETS[name].main:
+        text = f"{PRESETS[name].main}={text}"
+    try:
+        arguments = yaml.safe_load("{" + text.replace("=", ": ") + "}")
+    except yaml.YAMLError:
+        arguments = None
+    if not isinstance(arguments, dict) or None in arguments.values():
+        raise UsageError(f"--policy {part}: expected NAME:argument=value,argument=value")
+    return arguments
+
+
+def _from_preset(name: str, arguments: dict[str, Any]) -> list[BasicTransform]:
+    if name not in PRESETS:
+        raise unknown_name("policy", name, [*PRESETS, "or a .yaml or .json file"])
+    if name == "keras" and not arguments:
+        arguments = KERAS_TUTORIAL
+    try:
+        return PRESETS[name].build(**arguments)
+    except (TypeError, ValueError) as error:
+        reason = str(error).partition("() ")[2] or str(error)
+        raise UsageError(f"--policy {name}: {reason}") from error
+
+
+def _from_file(path: Path) -> list[BasicTransform]:
+    """A file in albumentations' serialised form, or `{PRESET: {argument: value}}`."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UsageError(f"--policy {path}: over {MAX_FILE_BYTES} bytes; not a policy")
+        text = path.read_text(encoding="utf-8")
+        _refuse_aliases(path, text)
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"--policy {path}: can't be read: {error}") from error
+    if isinstance(content, dict) and len(content) == 1:
+        (name, arguments), = content.items()
+        if name in PRESETS:
+            return _from_preset(name, arguments or {})
+    if not isinstance(content, dict) or "transform" not in content:
+        raise UsageError(
+            f"--policy {path}: expected albumentations' form, a field 'transform' with "
+            "'__class_fullname__: Compose' and 'transforms'"
+        )
+    try:
+        pipeline = build_pipeline(content["transform"])
+    except UsageError as error:
+        raise UsageError(f"--policy {path}: {error}") from error
+    return list(pipeline.transforms)
+
+
+def _refuse_aliases(path: Path, text: str) -> None:
+    """Aliases let a small YAML file grow without bound; a policy needs none."""
+    if path.suffix == ".json":
+        return
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            raise UsageError(f"--policy {path}: line {token.start_mark.line + 1}: no aliases here")
+
+
+def _applied(transforms: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
+    return [
+        [name, {k: _plain(v) for k, v in parameters.items() if k not in _STATIC_PARAMETERS}]
+        for name, parameters in transforms
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it: arrays as lists (large ones by their shape), tuples as lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.size <= 64 else f"array{value.shape}"
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, str):
+        return str(value)
+    return value
+
+
+def _leaf_names(transform: Any) -> list[str]:
+    if isinstance(transform, BaseCompose):
+        return [name for inner in transform.transforms for name in _leaf_names(inner)]
+    return [type(transform).__name__]

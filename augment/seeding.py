@@ -1,0 +1,47 @@
+"""One stream per view, drawn from in order by every transform of the view's policy.
+
+numpy's part is Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"):
+counter-based, keyed by the view's 128-bit seed, so that streams of different views are
+independent. Python's part is its Mersenne Twister, initialised with all 128 bits. Both are
+reseeded in place: transforms keep their references to the pair.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+
+_WORD = (1 << 64) - 1
+
+
+class ViewStream:
+    """The pair of generators that all transforms of a policy share.
+
+    Attributes:
+        numpy: the `numpy.random.Generator`.
+        python: the `random.Random`.
+    """
+
+    def __init__(self) -> None:
+        self._bits = np.random.Philox()
+        self._key = np.zeros(2, np.uint64)
+        self._fresh: dict[str, Any] = {
+            "bit_generator": "Philox",
+            "state": {"counter": np.zeros(4, np.uint64), "key": self._key},
+            "buffer": np.zeros(4, np.uint64),
+            "buffer_pos": 4,  # the buffer is empty
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        self.numpy = np.random.Generator(self._bits)
+        self.python = random.Random(0)
+        self.reseed(0)
+
+    def reseed(self, seed: int) -> None:
+        """Start the stream of `seed`, a number of 128 bits, from its beginning."""
+        self._key[0] = seed & _WORD
+        self._key[1] = seed >> 64
+        self._bits.state = self._fresh
+        self.python.seed(seed)

@@ -1,0 +1,65 @@
+"""What `augcli expand` prints at the end: a table of what was made, and what to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from augcli.manifests.manifest import FAILURES_FILE, PREVIEW_FILE, Manifest
+from augcli.manifests.reference import SPLITS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from augcli.augment.expand import ExpandResult
+
+
+def print_expansion(result: ExpandResult, console: Console) -> None:
+    """Print the result of an expansion, or the plan of a dry run."""
+    content = result.to_json()
+    title = f"{result.reference.name}: {len(result.reference.classes)} classes"
+    console.print(_table(title, content["splits"]))
+    steps = " → ".join(result.policy_transforms) or "fit only"
+    console.print(f"transforms  {steps}")
+    console.print(f"rounds      {result.plan.rounds} of the training split")
+    if result.manifest is None:
+        skipped = len(result.reference.skipped)
+        console.print(f"dry run     nothing was written; {skipped} files are no usable inputs")
+        return
+    _print_made(result, result.manifest, console)
+
+
+def _table(title: str, splits: dict[str, dict[str, int]]) -> object:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    table.add_column("split")
+    for name in ("images", "views", "shards"):
+        table.add_column(name, justify="right")
+    for split in SPLITS:
+        row = splits[split]
+        table.add_row(split, *(f"{row[name]:,}" for name in ("images", "views", "shards")))
+    return table
+
+
+def _print_made(result: ExpandResult, manifest: Manifest, console: Console) -> None:
+    views = sum(split.views for split in manifest.splits.values())
+    per_view = manifest.bytes["images"] / max(views, 1) / 1000
+    console.print(
+        f"size        {manifest.bytes['shards'] / 1e6:,.1f} MB in shards, "
+        f"{per_view:.1f} KB per view as {manifest.options['codec']}"
+    )
+    if result.views_made:
+        rate = result.views_made / result.seconds
+        console.print(f"time        {result.seconds:,.1f} s, {rate:,.0f} views/s in all")
+    else:
+        console.print("time        nothing to do: the dataset was complete and is unchanged")
+    reference = manifest.reference
+    if reference.failures:
+        console.print(
+            f"not used    {reference.failures} of {reference.inputs} inputs, "
+            f"with reasons in {result.dataset / FAILURES_FILE}"
+        )
+    if reference.blank:
+        console.print(f"blank       {reference.blank} images have a single colour")
+    console.print(f"look at     {result.dataset / PREVIEW_FILE}", soft_wrap=True)

@@ -1,0 +1,257 @@
+"""The command line: options in, config out, one call per command.
+
+Nothing heavy is imported before a command runs. Results go to stdout, progress and messages to
+stderr; exit codes are 0, 1 (failed) and 2 (usage).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from augcli.augment.config import ExpandConfig, PreviewConfig
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.settings import option_name
+from augcli.train.config import BenchmarkConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """A group whose commands end with one clear line instead of a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use, not of the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; errors that a user can cause become a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except AugcliError as error:
+            click.echo(f"augcli: error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("augcli: interrupted; what was finished is kept: run it again", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def options(config: type) -> Callable[[CommandT], CommandT]:
+    """The options of a command: one for each field of its config, with that field's default."""
+
+    def decorate(command: CommandT) -> CommandT:
+        types_of = typing.get_type_hints(config)
+        for field in reversed(dataclasses.fields(config)):
+            command = _option(field, types_of[field.name])(command)
+        return command
+
+    return decorate
+
+
+def _option(field: dataclasses.Field[Any], annotation: Any) -> Callable[[CommandT], CommandT]:
+    name = option_name(field.name)
+    plain = _without_none(annotation)
+    shown: bool | str = field.metadata["shown_default"] or True
+    common: dict[str, Any] = {
+        "default": field.default,
+        "help": field.metadata["help"],
+        "show_default": shown,
+    }
+    if plain is bool:
+        switch = f"{name}/--no-{name[2:]}" if field.default else name
+        return click.option(switch, is_flag=True, **common)
+    choices = field.metadata["choices"]
+    kind = click.Choice(choices) if choices else _CLICK_TYPES[plain]
+    return click.option(name, type=kind, **common)
+
+
+_CLICK_TYPES: dict[Any, click.ParamType] = {
+    int: click.INT,
+    float: click.FLOAT,
+    str: click.STRING,
+    Path: click.Path(path_type=Path),
+}
+
+
+def _without_none(annotation: Any) -> Any:
+    if isinstance(annotation, types.UnionType):
+        return next(part for part in typing.get_args(annotation) if part is not type(None))
+    return annotation
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="augcli")
+def main() -> None:
+    """Augment images ahead of time or on the fly, train from either, and compare."""
+
+
+@main.command()
+@options(ExpandConfig)
+@json_option
+def expand(as_json: bool, **settings: Any) -> None:
+    """Images -> augmented WebDataset shards with a manifest. Run again to finish."""
+    from augcli.augment.expand import expand as run
+
+    with _Bar("expanding", quiet=as_json) as bar:
+        result = run(
+            ExpandConfig(**settings),
+            report=lambda p: bar(p.views_done, p.views_planned, f"{p.failures} failed"),
+        )
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        from augcli.augment.summary import print_expansion
+
+        print_expansion(result, _stdout())
+
+
+@main.command()
+@options(PreviewConfig)
+@json_option
+def preview(as_json: bool, **settings: Any) -> None:
+    """A picture of originals beside their augmented views."""
+    from augcli.augment.preview import preview as run
+
+    result = run(PreviewConfig(**settings))
+    if as_json:
+        shown = {"picture": str(result.picture), "policies": result.policies, "keys": result.keys}
+        _print_json(shown)
+    else:
+        click.echo(f"{result.picture}: {len(result.keys)} images, {', '.join(result.policies)}")
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(path_type=Path), metavar="DIR")
+@json_option
+def verify(dataset: Path, as_json: bool) -> None:
+    """Check an expanded dataset against its manifest; exit 1 with the list of faults."""
+    from augcli.shards.verify import verify as run
+
+    with _Bar("verifying", quiet=as_json) as bar:
+        result = run(dataset, report=lambda done, total: bar(done, total, ""))
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        for fault in result.faults:
+            click.echo(f"{fault.where}: {fault.what}")
+        state = f"{len(result.faults)} faults" if result.faults else "no fault"
+        click.echo(f"{dataset}: {result.views} views in {result.shards} shards, {state}")
+    if result.faults:
+        sys.exit(1)
+
+
+@main.command()
+@options(TrainConfig)
+@json_option
+def train(as_json: bool, **settings: Any) -> None:
+    """Train from shards or by augmenting on the fly. Ctrl-C saves; --resume goes on."""
+    from augcli.train.run import train as run
+    from augcli.train.summary import print_training, row_line
+
+    def left_out(failures: tuple[Any, ...]) -> None:
+        for failure in failures:
+            click.echo(f"not used: {failure.source}: {failure.reason}", err=True)
+
+    with _Bar("training", quiet=as_json) as bar:
+        result = run(
+            TrainConfig(**settings),
+            report=lambda row: bar.say(row_line(row)),
+            progress=lambda p: bar(p.batch, p.batches, f"epoch {p.epoch}, loss {p.loss:.3f}"),
+            left_out=left_out,
+        )
+    if as_json:
+        _print_json({"run": str(result.folder), **result.record})
+    else:
+        print_training(result, _stdout())
+
+
+@main.command()
+@options(BenchmarkConfig)
+@json_option
+def benchmark(as_json: bool, **settings: Any) -> None:
+    """Stored views, on the fly and none, compared: throughput, accuracy and a verdict."""
+    from augcli.train.benchmark import benchmark as run
+    from augcli.train.summary import print_benchmark
+
+    with _Bar("benchmark", quiet=as_json) as bar:
+        result = run(
+            BenchmarkConfig(**settings), report=lambda what, done, total: bar(done, total, what)
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        print_benchmark(result, _stdout())
+
+
+class _Bar:
+    """A progress bar on stderr; silent when stderr is no terminal."""
+
+    def __init__(self, title: str, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._quiet = quiet
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet or not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task(title, total=None, note="")
+
+    def __call__(self, done: int, total: int, note: str) -> None:
+        """Show that `done` of `total` parts are done."""
+        self._bar.update(self._task, completed=done, total=total, note=note)
+
+    def say(self, line: str) -> None:
+        """A line that stays, above the bar."""
+        if not self._quiet:
+            self._bar.console.print(line, highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+if __name__ == "__main__":
+    main()

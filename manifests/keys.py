@@ -1,0 +1,30 @@
+"""Sample keys: stable, readable, unique, without dots, derived from the relative path only."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+READABLE_LENGTH = 56
+_UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
+
+
+def sample_key(source: str) -> str:
+    """The key of the reference image at `source`, its path relative to the data, with '/'.
+
+    A readable part, then 80 bits of hash: two paths that look alike once cleaned (case, accents,
+    punctuation) still get different keys. At most 73 ASCII characters from [A-Za-z0-9_-], so
+    that it fits a tar header with the copy and an extension behind it.
+    """
+    stem, dot, extension = source.rpartition(".")
+    readable = stem if dot and "/" not in extension else source
+    readable = _UNSAFE.sub("-", readable).strip("-")[-READABLE_LENGTH:].strip("-")
+    digest = hashlib.blake2b(source.encode(), digest_size=10, person=b"augcli-key").digest()
+    suffix = base64.b32encode(digest).decode().lower()
+    return f"{readable}-{suffix}" if readable else suffix
+
+
+def view_name(key: str, copy: int) -> str:
+    """The name of copy `copy` in a shard: unique over all rounds, and webdataset's `__key__`."""
+    return f"{key}-c{copy}"

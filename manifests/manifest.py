@@ -1,0 +1,169 @@
+"""`manifest.json`: everything that decided the bytes, and what they became.
+
+No time, host, path or worker count: two expansions that differ in none of the recorded options
+and read the same images write the same manifest, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.files import write_atomic
+
+FORMAT = "augcli-dataset"
+FORMAT_VERSION = 1
+
+MANIFEST_FILE = "manifest.json"
+SAMPLES_FILE = "samples.parquet"
+FAILURES_FILE = "failures.jsonl"
+CARD_FILE = "README.md"
+PREVIEW_FILE = "preview.png"
+SHARDS_FOLDER = "shards"
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """One published shard; `bytes` and `sha256` are of the whole tar file."""
+
+    name: str
+    split: str
+    round: int
+    chunk: int
+    samples: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """Used samples and stored views of one split; `per_class` counts samples by label."""
+
+    samples: int
+    views: int
+    per_class: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file beside the manifest, and how many records it holds."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ReferenceRecord:
+    """The reference dataset: `inputs` = used + failures. See `Reference` for `name`, `spec`."""
+
+    name: str
+    spec: str
+    fingerprint: str
+    inputs: int
+    used: int
+    failures: int
+    blank: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The record of an expanded dataset.
+
+    `options` are the options that decide bytes, `policy` is the pipeline in albumentations' own
+    serialised form, `rounds` counts the rounds stored of the training split, and `bytes` is what
+    the views cost: `images` encoded, `shards` with all tar overhead.
+    """
+
+    options: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    versions: Mapping[str, str]
+    reference: ReferenceRecord
+    classes: tuple[str, ...]
+    rounds: int
+    splits: Mapping[str, SplitRecord]
+    bytes: Mapping[str, int]
+    samples: FileRecord
+    failures: FileRecord
+    shards: tuple[ShardRecord, ...]
+
+    def to_json(self) -> str:
+        """The text of `manifest.json`."""
+        content = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def write(self, dataset: Path) -> None:
+        """Publish the manifest: the last step of an expansion."""
+        write_atomic(dataset / MANIFEST_FILE, self.to_json())
+
+    @property
+    def originals(self) -> bool:
+        """Whether round 0 is the unaugmented image."""
+        return bool(self.options["originals"])
+
+    def shards_of(self, split: str) -> tuple[ShardRecord, ...]:
+        """The shards of one split, in the manifest's order."""
+        return tuple(shard for shard in self.shards if shard.split == split)
+
+
+def read_manifest(dataset: Path) -> Manifest:
+    """The manifest of the expanded dataset in folder `dataset`.
+
+    Raises:
+        AugcliError: missing, torn, of another format or version, or a field is not as expected.
+    """
+    path = dataset / MANIFEST_FILE
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        hint = "an expansion that did not finish: run augcli expand again"
+        if not dataset.is_dir():
+            hint = f"make it with: augcli expand --out {dataset}"
+        raise AugcliError(f"{path}: no manifest there; {hint}") from None
+    except (OSError, ValueError) as error:
+        raise AugcliError(f"{path}: not readable as JSON: {error}; expand again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise AugcliError(f"{path}: not an augcli manifest (its format is not '{FORMAT}')")
+    if content.get("format_version") != FORMAT_VERSION:
+        raise AugcliError(
+            f"{path}: format version {content.get('format_version')}, this augcli reads "
+            f"{FORMAT_VERSION}; expand again or use the augcli that wrote it"
+        )
+    try:
+        return _from_json(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AugcliError(f"{path}: a field is missing or wrong: {error!r}; expand again") from error
+
+
+def _from_json(content: dict[str, Any]) -> Manifest:
+    return Manifest(
+        options=dict(content["options"]),
+        policy=dict(content["policy"]),
+        versions=dict(content["versions"]),
+        reference=ReferenceRecord(**content["reference"]),
+        classes=tuple(str(name) for name in content["classes"]),
+        rounds=int(content["rounds"]),
+        splits={
+            name: SplitRecord(int(s["samples"]), int(s["views"]), tuple(s["per_class"]))
+            for name, s in content["splits"].items()
+        },
+        bytes=dict(content["bytes"]),
+        samples=FileRecord(**content["samples"]),
+        failures=FileRecord(**content["failures"]),
+        shards=tuple(_shard_record(shard) for shard in content["shards"]),
+    )
+
+
+def _shard_record(content: dict[str, Any]) -> ShardRecord:
+    record = ShardRecord(**content)
+    if "/" in record.name or "\\" in record.name or not record.name.endswith(".tar"):
+        raise ValueError(f"shard name {record.name!r}")
+    for name in ("round", "chunk", "samples", "bytes"):
+        value = getattr(record, name)
+        if not isinstance(value, int) or value < 0:
+            raise ValueError(f"{name} of shard {record.name}: {value!r}")
+    return record

@@ -1,0 +1,85 @@
+"""The reference dataset as records: labelled samples with splits, and the inputs not used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.hashing import fingerprint
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reference image: `source` is its path relative to the reference's root, with '/'."""
+
+    key: str
+    source: str
+    split: str
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input that is not used: its path as the user would name it, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A scanned reference dataset.
+
+    `spec` says how to get it again on any machine (`embedded:galaxies`, `torchvision:CIFAR10`),
+    or is empty when it is a folder or table of the user's. Samples are sorted by source.
+    """
+
+    name: str
+    spec: str
+    root: Path
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    skipped: tuple[Failure, ...] = ()
+
+    def path(self, sample: Sample) -> Path:
+        """Where the sample's image is."""
+        return self.root / sample.source
+
+    def of_split(self, split: str) -> tuple[Sample, ...]:
+        """The samples of one split, sorted by source."""
+        return tuple(sample for sample in self.samples if sample.split == split)
+
+    def class_counts(self, split: str) -> tuple[int, ...]:
+        """Samples per class in `split`, in the order of `classes`."""
+        counts = Counter(sample.label for sample in self.samples if sample.split == split)
+        return tuple(counts[label] for label in range(len(self.classes)))
+
+    def fingerprint(self) -> str:
+        """A hash of which samples there are, with splits and labels (not of their pixels)."""
+        lines = [f"{s.source}\0{s.split}\0{self.classes[s.label]}" for s in self.samples]
+        return fingerprint(sorted(lines))
+
+
+def check_trainable(reference: Reference) -> None:
+    """A classifier needs two classes, each with a training sample.
+
+    Raises:
+        AugcliError: naming the classes that lack training samples.
+    """
+    if len(reference.classes) < 2:
+        found = ", ".join(reference.classes) or "none"
+        raise AugcliError(
+            f"{reference.root}: at least two classes are needed, found: {found}; "
+            "expected one folder per class, or train/validation/test folders holding them"
+        )
+    counts = reference.class_counts("train")
+    empty = [name for name, count in zip(reference.classes, counts, strict=True) if not count]
+    if empty:
+        raise AugcliError(
+            f"{reference.root}: no training images for: {', '.join(empty)}; "
+            "add some, remove the class, or lower --val-fraction and --test-fraction"
+        )

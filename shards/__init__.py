@@ -1,0 +1,1 @@
+"""Deterministic tar writing, addressable reading, verification. No policies, no torch."""

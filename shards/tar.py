@@ -1,0 +1,98 @@
+"""USTAR, the same bytes always: mtime 0, fixed owner and mode, no extension headers.
+
+POSIX.1-1988: 512-byte blocks, numbers as octal text, two zero blocks at the end. A header is
+made from a template by filling in name, size and checksum; `tarfile` would do the same in three
+times the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from augcli.manifests.errors import AugcliError
+
+BLOCK = 512
+END = bytes(2 * BLOCK)
+NAME_BYTES = 100
+MAX_MEMBER_BYTES = 8**11 - 1
+
+_NAME = slice(0, 100)
+_SIZE = slice(124, 136)
+_CHECKSUM = slice(148, 156)
+
+
+def _template() -> bytes:
+    header = bytearray(BLOCK)
+    header[100:108] = b"0000644\0"  # mode
+    header[108:116] = b"0000000\0"  # owner
+    header[116:124] = b"0000000\0"  # group
+    header[136:148] = b"00000000000\0"  # mtime: 1970, so that time decides nothing
+    header[_CHECKSUM] = b" " * 8  # counts as blanks in its own sum
+    header[156:157] = b"0"  # a regular file
+    header[257:265] = b"ustar\x0000"
+    header[329:337] = b"0000000\0"  # device numbers
+    header[337:345] = b"0000000\0"
+    return bytes(header)
+
+
+_TEMPLATE = _template()
+_TEMPLATE_SUM = sum(_TEMPLATE)
+
+
+def member_header(name: str, size: int) -> bytes:
+    """The 512-byte header of a regular file of `size` bytes.
+
+    Raises:
+        AugcliError: the name is empty, not ASCII or over 100 bytes, or the size over 8 GiB.
+    """
+    if not name.isascii() or not 0 < len(name) <= NAME_BYTES:
+        raise AugcliError(f"tar member {name!r}: expected 1 to {NAME_BYTES} ASCII characters")
+    if not 0 <= size <= MAX_MEMBER_BYTES:
+        raise AugcliError(f"tar member {name}: {size} bytes; at most {MAX_MEMBER_BYTES} fit")
+    name_field = name.encode("ascii")
+    size_field = b"%011o\0" % size
+    checksum = _TEMPLATE_SUM + sum(name_field) + sum(size_field)
+    header = bytearray(_TEMPLATE)
+    header[: len(name_field)] = name_field
+    header[_SIZE] = size_field
+    header[_CHECKSUM] = b"%06o\0 " % checksum
+    return bytes(header)
+
+
+def padding(size: int) -> bytes:
+    """The zeros that fill a member of `size` bytes up to whole blocks."""
+    return bytes(-size % BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as found: `offset` and `size` of its content, in bytes."""
+
+    name: str
+    offset: int
+    size: int
+
+
+def parse_member(header: bytes | memoryview, position: int) -> Member | None:
+    """The member whose header stands at byte `position`; None for a block of zeros (the end).
+
+    Only headers that augcli writes are accepted: links, devices, other owners, times or modes
+    are faults here.
+
+    Raises:
+        AugcliError: saying what is wrong with the header.
+    """
+    block = bytes(header)
+    if block == bytes(BLOCK):
+        return None
+    if len(block) < BLOCK:
+        raise AugcliError(f"a header at byte {position} is cut off")
+    try:
+        name = block[_NAME].rstrip(b"\0").decode("ascii")
+        size = int(block[_SIZE].rstrip(b"\0 "), 8)
+        expected = member_header(name, size)
+    except (ValueError, AugcliError) as error:
+        raise AugcliError(f"the header at byte {position} is damaged: {error}") from error
+    if block != expected:
+        raise AugcliError(f"the header at byte {position} ({name}) is not one that augcli writes")
+    return Member(name, position + BLOCK, size)

@@ -1,0 +1,1 @@
+"""The two sources behind one batch contract, models, optimisation, evaluation, benchmark."""

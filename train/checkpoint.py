@@ -1,0 +1,138 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+
+One file, written by `torch.save` under a temporary name and published whole, read with
+`weights_only=True`, so that nothing in it can execute.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.files import publish
+
+FORMAT = "augcli-checkpoint"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over the part of the running epoch that is done."""
+
+    loss_sum: float = 0.0
+    """Per-sample cross-entropies in nats, added up."""
+    correct: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+    """Wall time of steps and of waiting for data."""
+    data_wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run between two steps, as plain values and tensors on the CPU."""
+
+    model_name: str
+    classes: list[str]
+    size: list[int]
+    """[height, width] of the images in pixels."""
+    identity: dict[str, Any]
+    """What decided the run (`augcli.train.identity`), its config among it, as plain values."""
+    epoch: int
+    """Finished epochs: the index, from 0, of the epoch to go on with."""
+    batch: int
+    """Finished batches of that epoch: the index of the next one."""
+    totals: dict[str, Any]
+    """`Totals` of that epoch."""
+    history: list[dict[str, Any]]
+    """The rows of the finished epochs, as in `summary.csv`."""
+    best_epoch: int | None
+    """The number, from 1, of the best finished epoch; `best.pt` is from its end."""
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    """State of the optimiser; empty in `best.pt`."""
+    cpu_rng: torch.Tensor | None
+    """torch's random state (uint8); None in `best.pt`."""
+    cuda_rng: torch.Tensor | None
+    """Random state of the CUDA device that trained, or None."""
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "model_name": (str,),
+    "classes": (list,),
+    "size": (list,),
+    "identity": (dict,),
+    "epoch": (int,),
+    "batch": (int,),
+    "totals": (dict,),
+    "history": (list,),
+    "best_epoch": (int, type(None)),
+    "model": (dict,),
+    "optimizer": (dict,),
+    "cpu_rng": (torch.Tensor, type(None)),
+    "cuda_rng": (torch.Tensor, type(None)),
+}
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write `checkpoint` so that `path` is either as it was before, or whole and flushed."""
+    content = {field: getattr(checkpoint, field) for field in _TYPES}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            torch.save({"format": FORMAT, "version": VERSION, **content}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        publish(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read what `save_checkpoint` wrote; tensors come to the CPU.
+
+    Raises:
+        AugcliError: `path` is missing, damaged, or something else than such a checkpoint.
+    """
+    if not path.is_file():
+        raise AugcliError(f"{path}: there is no checkpoint here")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise AugcliError(f"{path}: can't be read: {error}") from error
+    except Exception as error:  # an unpickler fed with arbitrary bytes can fail in any way
+        raise AugcliError(
+            f"{path}: not a whole augcli checkpoint: it is damaged, or was made by something "
+            "else (nothing in it was executed)"
+        ) from error
+    return _checked(path, content)
+
+
+def _checked(path: Path, content: object) -> Checkpoint:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise AugcliError(f"{path}: a torch file, but not an augcli checkpoint")
+    if content.get("version") != VERSION:
+        raise AugcliError(
+            f"{path}: checkpoint version {content.get('version')}, this augcli reads {VERSION}: "
+            "use the augcli that wrote it"
+        )
+    wrong = [
+        name
+        for name, types in _TYPES.items()
+        if name not in content or not isinstance(content[name], types)
+    ]
+    if wrong:
+        raise AugcliError(f"{path}: the checkpoint lacks a sound {', '.join(wrong)}")
+    return Checkpoint(**{name: content[name] for name in _TYPES})
+
+
+def plain_totals(totals: Totals) -> dict[str, Any]:
+    """`totals` as the plain values that a checkpoint holds."""
+    return dataclasses.asdict(totals)

@@ -1,0 +1,78 @@
+"""What a training run is asked to do: the options of `augcli train`, and their only defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from augcli.manifests.settings import setting
+
+SOURCES = ("shards", "on-the-fly", "none")
+OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
+SCHEDULES = ("constant", "step", "cosine", "onecycle")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of `augcli train`."""
+
+    source: str | None = setting(
+        None,
+        "where training views come from; none: fit only",
+        choices=SOURCES,
+        shown_default="shards, or on-the-fly with --data",
+    )
+    shards: Path | None = setting(
+        None, "expanded dataset: views, or what on-the-fly needs", shown_default="./expanded"
+    )
+    data: str | None = setting(
+        None, "reference dataset to train from on the fly, with no expansion"
+    )
+    policy: str | None = setting(
+        None, "preset or policy file, with --data", shown_default="the manifest's"
+    )
+    model: str = setting("small", "small, or a torchvision classification model by name")
+    epochs: int = setting(20, "epochs: one view of every sample each", minimum=1)
+    batch_size: int = setting(32, "views per optimiser step", minimum=1)
+    opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
+    lr: float | None = setting(
+        None, "peak learning rate", minimum=0.0, shown_default="by optimiser"
+    )
+    weight_decay: float | None = setting(
+        None,
+        "weight decay, norms and biases exempt",
+        minimum=0.0,
+        shown_default="by optimiser",
+    )
+    sched: str = setting("cosine", "learning-rate schedule", choices=SCHEDULES)
+    seed: int = setting(0, "seed of weights, order and (with --data) views", minimum=0)
+    workers: int | None = setting(
+        None, "loader processes; 0 loads in the trainer", minimum=0, shown_default="by machine"
+    )
+    device: str = setting("auto", "auto takes CUDA when there is one", choices=DEVICES)
+    out: Path | None = setting(None, "folder of this run", shown_default="./runs/NNN-SOURCE")
+    resume: bool = setting(False, "continue the run in --out, or the newest one")
+    size: int | None = setting(
+        None, "output size in pixels, with --data", minimum=8, maximum=4096, shown_default="96"
+    )
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Options of `augcli benchmark`."""
+
+    data: str | None = setting(
+        None, "reference dataset, as for expand", shown_default="the embedded mock galaxies"
+    )
+    policy: str | None = setting(
+        None,
+        "preset, presets joined by +, or a policy file",
+        shown_default="top-down for the mock galaxies, else side-on",
+    )
+    copies: int = setting(5, "augmented copies of each training image", minimum=1)
+    model: str = setting("small", "small, or a torchvision classification model by name")
+    epochs: int = setting(12, "epochs of each training", minimum=1)
+    seeds: int = setting(2, "trainings per arm, each with its own seed", minimum=1)
+    out: Path = setting(Path("runs/benchmark"), "folder of the tables and the trainings")
+    size: int = setting(96, "output size in pixels, square", minimum=8, maximum=4096)

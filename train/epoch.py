@@ -1,0 +1,81 @@
+"""One pass over the training source, in steps, with the wait for data measured apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from augcli.manifests.errors import AugcliError
+from augcli.train.batch import Batch, Source
+from augcli.train.state import RunState
+from augcli.train.stop import StopRequest
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands after one step."""
+
+    epoch: int
+    """The running epoch, from 1."""
+    batch: int
+    """Steps done in it."""
+    batches: int
+    """Steps of an epoch."""
+    loss: float
+    """Mean cross-entropy of the step's batch, in nats."""
+
+
+class StopAsked(Exception):  # noqa: N818 - a request, not a failure
+    """The user wants to stop; the state is whole and may be saved."""
+
+
+def train_epoch(
+    state: RunState,
+    source: Source,
+    stop: StopRequest,
+    progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Take the steps of the running epoch that are left.
+
+    Raises:
+        StopAsked: a signal came; `state` is exactly after some step.
+        FloatingPointError: the loss is NaN or infinite.
+        AugcliError: the source gave more or fewer samples than it has.
+    """
+    state.model.train()
+    for batch, wait_seconds in _timed(_remaining(state, source), stop):
+        started = time.perf_counter()
+        outcome = state.step(batch)
+        state.add_time(wait_seconds + time.perf_counter() - started, wait_seconds)
+        if progress is not None:
+            progress(Progress(state.epoch + 1, state.batch, source.batches_per_epoch, outcome.loss))
+        if stop.signal is not None:
+            raise StopAsked
+    if state.totals.samples != source.samples:
+        raise AugcliError(
+            f"epoch {state.epoch + 1}: the training source gave {state.totals.samples} samples "
+            f"where it has {source.samples}"
+        )
+
+
+def _remaining(state: RunState, source: Source) -> Iterator[Batch]:
+    if state.batch >= source.batches_per_epoch:
+        return iter(())
+    return iter(source.batches(state.epoch, start=state.batch))
+
+
+def _timed(batches: Iterator[Batch], stop: StopRequest) -> Iterator[tuple[Batch, float]]:
+    """Each batch, and the seconds that passed before the source had it ready."""
+    while True:
+        started = time.perf_counter()
+        try:
+            batch = next(batches, None)
+        except Exception as error:
+            # Ctrl-C in a terminal reaches loader processes too: one that dies of it is no failure.
+            if stop.signal is not None:
+                raise StopAsked from error
+            raise
+        if batch is None:
+            return
+        yield batch, time.perf_counter() - started

@@ -1,0 +1,160 @@
+"""The end of a run: the best weights measured once, and the run record."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+
+from augcli.train import pictures
+from augcli.train.batch import Source, Sources
+from augcli.train.checkpoint import load_checkpoint
+from augcli.train.config import TrainConfig
+from augcli.train.evaluate import Evaluation, evaluate
+from augcli.train.identity import plain_config, split_samples
+from augcli.train.metrics import per_class_recall, wilson_interval
+from augcli.train.models import parameter_count
+from augcli.train.optimizers import resolve_lr, resolve_weight_decay
+from augcli.train.record import Row, RunFolder, write_record
+from augcli.train.state import RunState
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a finished run found."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    """One per epoch."""
+    best_epoch: int
+    """From 1: the epoch whose weights are in `best.pt`."""
+    split: str | None
+    """The split of the final evaluation: test, validation if there is no test, or None."""
+    accuracy: float | None
+    """Accuracy of `best.pt` on `split`, 0..1."""
+    interval: tuple[float, float] | None
+    """Its 95 % Wilson interval: the chance of these images, not of other seeds."""
+    record: dict[str, Any]
+    """All of `run.json`."""
+
+
+def finish(
+    config: TrainConfig,
+    sources: Sources,
+    description: dict[str, object],
+    run: RunFolder,
+    state: RunState,
+) -> None:
+    """Measure `best.pt` on the final split; write `confusion.png` and `run.json`, the last file.
+
+    The weights in `state` become those of `best.pt`.
+
+    Raises:
+        AugcliError: `best.pt` is missing or damaged.
+    """
+    state.model.load_state_dict(load_checkpoint(run.best).model)
+    split, source = _final_split(sources)
+    final = evaluate(state.model, source, state.device) if source is not None else None
+    if final is not None:
+        title = (
+            f"{split}: accuracy {final.accuracy:.3f}\n"
+            f"{final.n:,} images, weights of epoch {state.best_epoch}"
+        )
+        pictures.draw_confusion(run.confusion, final.confusion, sources.classes, title)
+    write_record(
+        run.record,
+        {
+            "config": plain_config(config),
+            "lr": resolve_lr(config.opt, config.lr),
+            "weight_decay": resolve_weight_decay(config.opt, config.weight_decay),
+            "parameters": parameter_count(state.model),
+            "versions": _versions(),
+            "device": _device(state.device),
+            "classes": list(sources.classes),
+            "size": list(sources.size),
+            "samples": split_samples(sources),
+            "steps": config.epochs * sources.train.batches_per_epoch,
+            "seconds": sum(row.seconds for row in state.rows),
+            "data_wait_seconds": sum(row.data_wait_seconds for row in state.rows),
+            "best_epoch": state.best_epoch,
+            "final_split": split,
+            "validation": _validation(state, sources.validation, split, final),
+            "test": _detailed(final, sources.classes) if final and split == "test" else None,
+            "source": description,
+        },
+    )
+
+
+def result_of(run: RunFolder, rows: list[Row], record: dict[str, Any]) -> TrainResult:
+    """The result of a finished run, from its record."""
+    split = record["final_split"]
+    final = record[split] if split else None
+    return TrainResult(
+        folder=run.folder,
+        rows=tuple(rows),
+        best_epoch=record["best_epoch"],
+        split=split,
+        accuracy=final["accuracy"] if final else None,
+        interval=tuple(final["interval_95"]) if final else None,
+        record=record,
+    )
+
+
+def _final_split(sources: Sources) -> tuple[str | None, Source | None]:
+    if sources.test is not None:
+        return "test", sources.test
+    if sources.validation is not None:
+        return "validation", sources.validation
+    return None, None
+
+
+def _validation(
+    state: RunState, source: Source | None, split: str | None, final: Evaluation | None
+) -> dict[str, Any] | None:
+    """Validation at the best epoch: measured now when it is the final split, else from its row."""
+    if source is None:
+        return None
+    if split == "validation" and final is not None:
+        return _detailed(final, state.classes)
+    assert state.best_epoch is not None
+    row = state.rows[state.best_epoch - 1]
+    assert row.val_accuracy is not None
+    interval = wilson_interval(round(row.val_accuracy * source.samples), source.samples)
+    return {
+        "accuracy": row.val_accuracy,
+        "interval_95": list(interval),
+        "loss": row.val_loss,
+        "n": source.samples,
+    }
+
+
+def _detailed(evaluation: Evaluation, classes: tuple[str, ...]) -> dict[str, Any]:
+    recall = per_class_recall(evaluation.confusion)
+    return {
+        "accuracy": evaluation.accuracy,
+        "interval_95": list(evaluation.interval),
+        "loss": evaluation.loss,
+        "n": evaluation.n,
+        "recall": dict(zip(classes, recall, strict=True)),
+        "confusion": evaluation.confusion.tolist(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _device(device: torch.device) -> dict[str, Any]:
+    if device.type == "cuda":
+        return {"type": "cuda", "name": torch.cuda.get_device_name(device)}
+    return {"type": device.type, "name": platform.machine(), "threads": torch.get_num_threads()}

@@ -1,0 +1,175 @@
+"""The run folder: its files, and how each is written whole.
+
+args.yaml, summary.csv, run.json, last.pt, best.pt, events.out.tfevents…, curves.png and
+confusion.png; `run.json` comes last, so that its presence says that the run is finished.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.files import write_atomic
+
+FORMAT = "augcli-run"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One finished epoch: one line of `summary.csv`."""
+
+    epoch: int
+    """From 1."""
+    train_loss: float
+    """Mean cross-entropy of the training views in nats, as each step saw them, unsmoothed."""
+    train_accuracy: float
+    """0..1, of the same views."""
+    val_loss: float | None
+    """Mean cross-entropy on validation after the epoch; None without validation."""
+    val_accuracy: float | None
+    lr: float
+    """Learning rate of the first parameter group at the epoch's last step."""
+    seconds: float
+    """Wall time of the epoch's training: steps and waiting for data, without evaluation."""
+    data_wait_seconds: float
+    """The part of `seconds` spent waiting for the source's next batch."""
+    images_per_second: float
+    """Training views per second of `seconds`."""
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the files of one run are."""
+
+    folder: Path
+
+    @property
+    def args(self) -> Path:
+        """The config, verbatim."""
+        return self.folder / "args.yaml"
+
+    @property
+    def summary(self) -> Path:
+        """One row per epoch."""
+        return self.folder / "summary.csv"
+
+    @property
+    def record(self) -> Path:
+        """The run record; its presence says that the run is finished."""
+        return self.folder / "run.json"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.folder / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint to use."""
+        return self.folder / "best.pt"
+
+    @property
+    def curves(self) -> Path:
+        """Losses, accuracies and learning rate by epoch."""
+        return self.folder / "curves.png"
+
+    @property
+    def confusion(self) -> Path:
+        """The confusion matrix of the final evaluation."""
+        return self.folder / "confusion.png"
+
+    def holds_run(self) -> bool:
+        """Whether a run has written here already."""
+        files = (self.args, self.summary, self.record, self.last, self.best)
+        return any(path.exists() for path in files)
+
+
+def write_args(path: Path, config: dict[str, Any]) -> None:
+    """`args.yaml`: the config as plain values, in the order of its fields."""
+    write_atomic(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def write_summary(path: Path, rows: list[Row]) -> None:
+    """`summary.csv`: a header and one line per row; floats round-trip, None is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(dataclasses.astuple(row) for row in rows)
+    write_atomic(path, text.getvalue())
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """`run.json`, with its format and version in front.
+
+    Raises:
+        ValueError: a number in `record` is not finite.
+    """
+    whole = {"format": FORMAT, "version": VERSION, **record}
+    write_atomic(path, json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What `write_record` wrote.
+
+    Raises:
+        AugcliError: `path` is missing, damaged or something else.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AugcliError(f"{path}: not a readable run record: {error}") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise AugcliError(f"{path}: not a run record of augcli")
+    if record.get("version") != VERSION:
+        raise AugcliError(f"{path}: version {record.get('version')}, this augcli reads {VERSION}")
+    return record
+
+
+class EventLog:
+    """TensorBoard events of the run; steps are epochs, from 1."""
+
+    def __init__(self, folder: Path, done_epochs: int) -> None:
+        """Write into `folder`; events after epoch `done_epochs` from an earlier start are void."""
+        from tensorboardX import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder), purge_step=done_epochs + 1)
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+    def add(self, row: Row) -> None:
+        """Log `row` and flush, so that a dashboard shows it while training goes on."""
+        scalars = {
+            "loss/train": row.train_loss,
+            "loss/validation": row.val_loss,
+            "accuracy/train": row.train_accuracy,
+            "accuracy/validation": row.val_accuracy,
+            "lr": row.lr,
+            "speed/images_per_second": row.images_per_second,
+            "speed/data_wait_share": row.data_wait_seconds / row.seconds if row.seconds else 0.0,
+        }
+        for name, value in scalars.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, row.epoch)
+        self._writer.flush()

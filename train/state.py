@@ -1,0 +1,160 @@
+"""The state of a run between two steps: what a checkpoint saves, and what a step changes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from augcli.train.batch import Batch, Sources
+from augcli.train.checkpoint import Checkpoint, Totals, plain_totals
+from augcli.train.config import TrainConfig
+from augcli.train.evaluate import Evaluation
+from augcli.train.models import build_model, check_forward
+from augcli.train.optimizers import (
+    build_optimizer,
+    parameter_groups,
+    resolve_lr,
+    resolve_weight_decay,
+    set_lr,
+)
+from augcli.train.record import Row
+from augcli.train.schedules import build_schedule
+from augcli.train.step import StepOutcome, to_device, train_step
+
+
+class RunState:
+    """Model, optimiser, position and history of one run. Its randomness is torch's global one."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        sources: Sources,
+        identity: dict[str, Any],
+        device: torch.device,
+    ) -> None:
+        """A run that has not started.
+
+        Raises:
+            UsageError: the model is unknown or can't take these images or these batches.
+        """
+        self.model_name, self.classes, self.size = config.model, sources.classes, sources.size
+        self.identity = identity
+        self.device = device
+        model = build_model(config.model, len(sources.classes), sources.size, config.seed)
+        check_forward(model, config.model, sources.size, min(2, _smallest_batch(config, sources)))
+        self.model = to_device(model, device)
+        self.optimizer = build_optimizer(
+            config.opt,
+            parameter_groups(
+                self.model,
+                resolve_lr(config.opt, config.lr),
+                resolve_weight_decay(config.opt, config.weight_decay),
+            ),
+        )
+        self.batches_per_epoch = sources.train.batches_per_epoch
+        self.lr_factor = build_schedule(
+            config.sched, config.epochs * self.batches_per_epoch, self.batches_per_epoch
+        )
+        self.epoch, self.batch = 0, 0
+        self.totals = Totals()
+        self.rows: list[Row] = []
+        self.best_epoch: int | None = None
+        torch.default_generator.manual_seed(config.seed)  # for models with dropout
+        if device.type == "cuda":
+            torch.cuda.manual_seed(config.seed)
+
+    def step(self, batch: Batch) -> StepOutcome:
+        """One optimiser step, and the position after it.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite.
+        """
+        set_lr(self.optimizer, self.lr_factor(self.epoch * self.batches_per_epoch + self.batch))
+        outcome = train_step(self.model, self.optimizer, batch, self.device)
+        self.totals = dataclasses.replace(
+            self.totals,
+            loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
+            correct=self.totals.correct + outcome.correct,
+            samples=self.totals.samples + outcome.samples,
+        )
+        self.batch += 1
+        return outcome
+
+    def add_time(self, seconds: float, data_wait_seconds: float) -> None:
+        """Count wall time to the running epoch; the wait is a part of `seconds`."""
+        self.totals = dataclasses.replace(
+            self.totals,
+            seconds=self.totals.seconds + seconds,
+            data_wait_seconds=self.totals.data_wait_seconds + data_wait_seconds,
+        )
+
+    def close_epoch(self, validation: Evaluation | None) -> Row:
+        """Make the running epoch's row, judge it, and stand at the start of the next epoch."""
+        totals = self.totals
+        row = Row(
+            epoch=self.epoch + 1,
+            train_loss=totals.loss_sum / totals.samples,
+            train_accuracy=totals.correct / totals.samples,
+            val_loss=validation.loss if validation else None,
+            val_accuracy=validation.accuracy if validation else None,
+            lr=float(self.optimizer.param_groups[0]["lr"]),
+            seconds=totals.seconds,
+            data_wait_seconds=totals.data_wait_seconds,
+            images_per_second=totals.samples / totals.seconds,
+        )
+        if self.best_epoch is None or is_better(row, self.rows[self.best_epoch - 1]):
+            self.best_epoch = row.epoch
+        self.rows.append(row)
+        self.epoch, self.batch, self.totals = self.epoch + 1, 0, Totals()
+        return row
+
+    def checkpoint(self) -> Checkpoint:
+        """All of the state, for `last.pt`; tensors are shared with it, not copied."""
+        on_cuda = self.device.type == "cuda"
+        return Checkpoint(
+            model_name=self.model_name,
+            classes=list(self.classes),
+            size=list(self.size),
+            identity=self.identity,
+            epoch=self.epoch,
+            batch=self.batch,
+            totals=plain_totals(self.totals),
+            history=[dataclasses.asdict(row) for row in self.rows],
+            best_epoch=self.best_epoch,
+            model=dict(self.model.state_dict()),
+            optimizer=self.optimizer.state_dict(),
+            cpu_rng=torch.get_rng_state(),
+            cuda_rng=torch.cuda.get_rng_state(self.device) if on_cuda else None,
+        )
+
+    def best_checkpoint(self) -> Checkpoint:
+        """The state without what only training needs, for `best.pt`."""
+        return dataclasses.replace(self.checkpoint(), optimizer={}, cpu_rng=None, cuda_rng=None)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take over the state in `checkpoint`, whose identity was found to be the same."""
+        self.model.load_state_dict(checkpoint.model)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.epoch, self.batch = checkpoint.epoch, checkpoint.batch
+        self.totals = Totals(**checkpoint.totals)
+        self.rows = [Row(**row) for row in checkpoint.history]
+        self.best_epoch = checkpoint.best_epoch
+        if checkpoint.cpu_rng is not None:
+            torch.set_rng_state(checkpoint.cpu_rng)
+        if checkpoint.cuda_rng is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(checkpoint.cuda_rng, self.device)
+
+
+def is_better(row: Row, best: Row) -> bool:
+    """By validation accuracy, then lower loss, then the earlier; without validation the later."""
+    if row.val_accuracy is None or row.val_loss is None:
+        return True
+    assert best.val_accuracy is not None and best.val_loss is not None
+    return (row.val_accuracy, -row.val_loss) > (best.val_accuracy, -best.val_loss)
+
+
+def _smallest_batch(config: TrainConfig, sources: Sources) -> int:
+    """Samples in the last training batch of an epoch."""
+    return sources.train.samples - (sources.train.batches_per_epoch - 1) * config.batch_size

@@ -1,0 +1,93 @@
+"""One optimiser step, and what comes before it: the device, and pixels made into numbers.
+
+Batches arrive as uint8 0..255 RGB (B, 3, H, W) in channels_last memory and are normalised on the
+device: (pixel / 255 - MEAN) / STD per channel, float32, channels_last.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from augcli.manifests.errors import UsageError, unknown_name
+from augcli.train.batch import Batch
+
+MEAN = (0.5, 0.5, 0.5)
+STD = (0.25, 0.25, 0.25)
+"""Per channel R, G, B of pixels in 0..1. Fixed, so that no statistics leak between splits; with
+them inputs lie in -2..2, near enough to mean 0 and variance 1 for photographs."""
+
+LABEL_SMOOTHING = 0.1
+"""Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567."""
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto`, `cpu` or `cuda` -> a device; `auto` takes CUDA when there is one.
+
+    Raises:
+        UsageError: an unknown name, or `cuda` on a machine without it.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown_name("device", name, ("auto", "cpu", "cuda"))
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UsageError(
+            "--device cuda: torch sees no CUDA device here: use --device cpu, or install a torch "
+            "with CUDA and check `nvidia-smi`"
+        )
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def to_device(model: nn.Module, device: torch.device) -> nn.Module:
+    """`model` itself, moved to `device`, its convolutions in channels_last memory."""
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """uint8 (B, 3, H, W), 0..255 -> float32 on `device`, channels_last; `images` stay as is."""
+    pixels = images.to(device, non_blocking=True)
+    pixels = pixels.to(torch.float32, memory_format=torch.channels_last)
+    scale = torch.tensor([1 / (255 * std) for std in STD], device=device).view(1, 3, 1, 1)
+    shift = torch.tensor(
+        [mean / std for mean, std in zip(MEAN, STD, strict=True)], device=device
+    ).view(1, 3, 1, 1)
+    return pixels.mul_(scale).sub_(shift)
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What one step saw before it changed the weights."""
+
+    loss: float
+    """Mean cross-entropy over the batch, without smoothing, in nats: comparable to validation."""
+    correct: int
+    samples: int
+
+
+def train_step(
+    model: nn.Module, optimizer: Optimizer, batch: Batch, device: torch.device
+) -> StepOutcome:
+    """Change `model`, which is in train mode, by one step of `optimizer` on `batch`.
+
+    Raises:
+        FloatingPointError: the loss is NaN or infinite; the weights are as before, but the
+            running statistics of batch normalisation aren't.
+    """
+    labels = batch.labels.to(device, non_blocking=True)
+    logits = model(normalise(batch.images, device))
+    smoothed = functional.cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING)
+    with torch.no_grad():
+        plain = float(functional.cross_entropy(logits, labels))
+        correct = int((logits.argmax(dim=1) == labels).sum())
+    if not (math.isfinite(plain) and math.isfinite(smoothed.item())):
+        raise FloatingPointError(f"the loss is {plain}")
+    optimizer.zero_grad(set_to_none=True)
+    smoothed.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return StepOutcome(loss=plain, correct=correct, samples=len(batch))

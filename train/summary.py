@@ -1,0 +1,67 @@
+"""What `augcli train` and `augcli benchmark` print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from augcli.train.record import Row, RunFolder
+from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from augcli.train.benchmark import BenchmarkResult
+    from augcli.train.trainer import TrainResult
+
+
+def row_line(row: Row) -> str:
+    """One epoch in one line."""
+    validation = ""
+    if row.val_loss is not None and row.val_accuracy is not None:
+        validation = f"   validation {row.val_loss:.3f} {row.val_accuracy:6.1%}"
+    wait = row.data_wait_seconds / row.seconds if row.seconds else 0.0
+    return (
+        f"epoch {row.epoch:3d}   training {row.train_loss:.3f} {row.train_accuracy:6.1%}"
+        f"{validation}   lr {row.lr:.2e}   {row.images_per_second:,.0f} images/s, "
+        f"{wait:.0%} waiting"
+    )
+
+
+def print_training(result: TrainResult, console: Console) -> None:
+    """The final accuracy, and where everything is."""
+    run = RunFolder(result.folder)
+    console.print(f"best epoch  {result.best_epoch} of {len(result.rows)}")
+    if result.accuracy is not None and result.interval is not None:
+        low, high = result.interval
+        chance = 1 / len(result.record["classes"])
+        console.print(
+            f"{result.split:<11} {result.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}; "
+            f"chance {chance:.1%})"
+        )
+    console.print(f"checkpoints {run.best}, {run.last}", soft_wrap=True)
+    console.print(f"look at     {run.curves}, {run.confusion}", soft_wrap=True)
+
+
+def print_benchmark(result: BenchmarkResult, console: Console) -> None:
+    """Both tables and the verdict."""
+    _print_table("Throughput", throughput_table(result), console)
+    _print_table("Accuracy", accuracy_table(result), console)
+    for sentence in result.verdict:
+        console.print(f"• {sentence}")
+    console.print()
+    console.print(
+        f"look at     {result.folder / MARKDOWN_FILE}, {result.folder / PICTURE_FILE}",
+        soft_wrap=True,
+    )
+
+
+def _print_table(title: str, rows: list[list[str]], console: Console) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    for number, name in enumerate(rows[0]):
+        table.add_column(name, justify="left" if number == 0 else "right")
+    for row in rows[1:]:
+        table.add_row(*row)
+    console.print(table)

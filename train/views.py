@@ -1,0 +1,142 @@
+"""Where a view's pixels come from: stored, or made on the fly. The same view either way.
+
+Samples are numbered by the order of their keys, so that both sources show the same samples in
+the same order. Arrays are uint8 RGB of shape (size, size, 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from augcli.augment.decode import DecodeError, Pixels
+from augcli.augment.encode import codec_named
+from augcli.augment.view import Recipe, ViewMaker
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.hashing import sha256_bytes
+from augcli.manifests.manifest import SAMPLES_FILE, Manifest
+from augcli.manifests.rounds import copy_of_round
+from augcli.manifests.samples import read_samples
+from augcli.shards.reader import ShardMap
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The samples of a split, sorted by key: `labels` int64, shape (samples,)."""
+
+    keys: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+class Views(Protocol):
+    """The views of one split. Picklable, so that loader processes can have their own."""
+
+    def read(self, sample: int, epoch: int) -> Pixels:
+        """The view that `epoch` shows of a sample.
+
+        Raises:
+            AugcliError: it can't be read; the message names file or shard, key and offset.
+        """
+        ...
+
+
+class StoredViews:
+    """Views from shards: epoch `e` reads round `e mod rounds`, any sample in any order."""
+
+    def __init__(self, dataset: Path, manifest: Manifest, split: str) -> None:
+        self._shards = ShardMap(dataset)
+        self._codec_name = str(manifest.options["codec"])
+        self._size = int(manifest.options["size"])
+        self._rounds = manifest.rounds if split == "train" else 1
+        table = read_samples(dataset / SAMPLES_FILE, split=split).sort_by(
+            [("round", "ascending"), ("key", "ascending")]
+        )
+        count = table.num_rows // self._rounds
+        keys = table.column("key").to_pylist()
+        if keys != keys[:count] * self._rounds:
+            raise AugcliError(f"{dataset}: its rounds differ in samples; run augcli verify")
+        labels = table.column("label").to_numpy()[:count].astype(np.int64)
+        self.samples = Labelled(tuple(keys[:count]), labels)
+        self._names = table.column("shard").combine_chunks().dictionary_encode()
+        self._offsets = table.column("offset").to_numpy()
+        self._lengths = table.column("length").to_numpy()
+
+    def read(self, sample: int, epoch: int) -> Pixels:
+        """The stored view, decoded."""
+        row = (epoch % self._rounds) * len(self.samples) + sample
+        shard = self._names[row].as_py()
+        offset, length = int(self._offsets[row]), int(self._lengths[row])
+        data = self._shards.read(shard, offset, length)
+        try:
+            pixels = codec_named(self._codec_name).decode(data)
+        except DecodeError as error:
+            raise AugcliError(self._damaged(shard, sample, offset, str(error))) from error
+        if pixels.shape != (self._size, self._size, 3):
+            raise AugcliError(self._damaged(shard, sample, offset, f"has shape {pixels.shape}"))
+        return pixels
+
+    def _damaged(self, shard: str, sample: int, offset: int, reason: str) -> str:
+        return (
+            f"{self._shards.folder / shard}: the view of {self.samples.keys[sample]} at byte "
+            f"{offset}: {reason}; run augcli verify, then expand again"
+        )
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A reference image to be read again and again; `sha256` is '' when not known."""
+
+    key: str
+    path: Path
+    label: int
+    sha256: str
+
+
+class FreshViews:
+    """Views made when asked for: epoch `e` draws the copy of round `e`, or fits only."""
+
+    def __init__(
+        self, files: Sequence[SourceFile], recipe: Recipe, *, augmented: bool, originals: bool
+    ) -> None:
+        self._files = sorted(files, key=lambda file: file.key)
+        self._recipe = recipe
+        self._augmented = augmented
+        self._originals = originals
+        self._maker: ViewMaker | None = None
+        labels = np.array([file.label for file in self._files], np.int64)
+        self.samples = Labelled(tuple(file.key for file in self._files), labels)
+
+    def read(self, sample: int, epoch: int) -> Pixels:
+        """The view, made from the image's file."""
+        if self._maker is None:
+            self._maker = ViewMaker(self._recipe)
+        file = self._files[sample]
+        try:
+            fitted = self._maker.fitted(self._bytes(file))
+        except DecodeError as error:
+            raise AugcliError(f"{file.path}: {error}") from error
+        copy = copy_of_round(epoch, self._originals) if self._augmented else 0
+        return self._maker.view(fitted, file.key, copy).pixels
+
+    def _bytes(self, file: SourceFile) -> bytes:
+        try:
+            data = file.path.read_bytes()
+        except OSError as error:
+            raise AugcliError(f"{file.path}: can't be read: {error.strerror}") from error
+        if file.sha256 and sha256_bytes(data) != file.sha256:
+            raise AugcliError(
+                f"{file.path}: is not the image that was expanded (its bytes have changed); "
+                "put it back, or expand again into another folder"
+            )
+        return data
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_maker": None}  # its generators belong to one process
