@@ -77,7 +77,7 @@ def _option(field: dataclasses.Field[Any], annotation: Any) -> Callable[[Command
     return click.option(name, type=kind, **common)
 
 
-_CLICK_TYPES: dict[Any, click.ParamType] = {
+_CLICK_TYPES: dict[Any, Any] = {
     int: click.INT,
     float: click.FLOAT,
     str: click.STRING,
@@ -107,7 +107,7 @@ def main() -> None:
 @json_option
 def expand(as_json: bool, **settings: Any) -> None:
     """Images -> augmented WebDataset shards with a manifest. Run again to finish."""
-    from augcli.augment.expand import expand as run
+    from augcli.augment.expansion import expand as run
 
     with _Bar("expanding", quiet=as_json) as bar:
         result = run(
@@ -127,7 +127,7 @@ def expand(as_json: bool, **settings: Any) -> None:
 @json_option
 def preview(as_json: bool, **settings: Any) -> None:
     """A picture of originals beside their augmented views."""
-    from augcli.augment.preview import preview as run
+    from augcli.augment.previewing import preview as run
 
     result = run(PreviewConfig(**settings))
     if as_json:
@@ -142,7 +142,7 @@ def preview(as_json: bool, **settings: Any) -> None:
 @json_option
 def verify(dataset: Path, as_json: bool) -> None:
     """Check an expanded dataset against its manifest; exit 1 with the list of faults."""
-    from augcli.shards.verify import verify as run
+    from augcli.shards.verification import verify as run
 
     with _Bar("verifying", quiet=as_json) as bar:
         result = run(dataset, report=lambda done, total: bar(done, total, ""))
@@ -187,7 +187,7 @@ def train(as_json: bool, **settings: Any) -> None:
 @json_option
 def benchmark(as_json: bool, **settings: Any) -> None:
     """Stored views, on the fly and none, compared: throughput, accuracy and a verdict."""
-    from augcli.train.benchmark import benchmark as run
+    from augcli.train.benchmarking import benchmark as run
     from augcli.train.summary import print_benchmark
 
     with _Bar("benchmark", quiet=as_json) as bar:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from augcli.augment.config import ExpandConfig, PreviewConfig
-    from augcli.augment.expand import ExpandResult, expand
+    from augcli.augment.expansion import ExpandResult, expand
     from augcli.augment.policy import resolve_policy
-    from augcli.augment.preview import PreviewResult, preview
-    from augcli.augment.view import view
+    from augcli.augment.previewing import PreviewResult, preview
+    from augcli.augment.views import view
 
 __all__ = [
     "ExpandConfig",
@@ -28,13 +28,13 @@ __all__ = [
 
 _HOMES = {
     "ExpandConfig": "config",
-    "ExpandResult": "expand",
+    "ExpandResult": "expansion",
     "PreviewConfig": "config",
-    "PreviewResult": "preview",
-    "expand": "expand",
-    "preview": "preview",
+    "PreviewResult": "previewing",
+    "expand": "expansion",
+    "preview": "previewing",
     "resolve_policy": "policy",
-    "view": "view",
+    "view": "views",
 }
 
 

@@ -186,7 +186,9 @@ class AugMix(_DrawnOperations):
     def draw(self, space: Space) -> list[Operation]:
         """One chain of one to three operations."""
         return [
-            self._signed(space, self._one_of(space), int(self.random_generator.integers(self.severity)))
+            self._signed(
+                space, self._one_of(space), int(self.random_generator.integers(self.severity))
+            )
             for _ in range(int(self.random_generator.integers(1, 4)))
         ]
 
@@ -203,7 +205,8 @@ class AugMix(_DrawnOperations):
         for weight, chain in zip(weights, chains, strict=True):
             share = np.float32((1.0 - keep) * weight)
             mixed += share * _apply(img, chain, bilinear=True).astype(np.float32)
-        return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+        rounded: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+        return rounded
 
 
 TRANSFORMS = (AutoAugment, RandAugment, TrivialAugment, AugMix)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -76,7 +76,9 @@ def _decode_jpeg(data: bytes, min_side: int, max_megapixels: float) -> Pixels | 
         pixels = simplejpeg.decode_jpeg(
             data, "RGB", min_height=min_side, min_width=min_side, min_factor=2 if min_side else 1
         )
-    except ValueError:
+    except ValueError as error:
+        if "premature end" in str(error).lower():  # Pillow would fill the rest with grey
+            raise DecodeError(f"damaged: {error}") from error
         return None
     return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
 
@@ -87,7 +89,7 @@ def _jpeg_orientation(data: bytes) -> int:
         return 1
     try:
         return _orientation(_open(data))
-    except Exception:  # damaged metadata: the pixels may be sound
+    except Exception:  # Pillow can't read the header: the pixels may be sound
         return 1
 
 
@@ -100,7 +102,7 @@ def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
         pixels = _to_rgb(image)
     except DecodeError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise DecodeError("not an image in a format that augcli reads") from None
     except Exception as error:  # Pillow's plugins raise whatever a damaged file makes them raise
         raise DecodeError(f"damaged: {error or type(error).__name__}") from error
@@ -125,7 +127,10 @@ def _check_size(width: int, height: int, max_megapixels: float) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(ORIENTATION_TAG, 1)
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # damaged metadata: the pixels may be sound
+        return 1
     return value if value in _UPRIGHT else 1
 
 

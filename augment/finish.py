@@ -11,10 +11,10 @@ from pathlib import Path
 from augcli.augment.card import dataset_card
 from augcli.augment.dataset_folder import Identity
 from augcli.augment.plan import Plan
-from augcli.augment.preview import read_samples
+from augcli.augment.previewing import read_samples
 from augcli.augment.sheet import SheetRow, draw_sheet
 from augcli.augment.task import WORK_FOLDER, Job, TaskRecord, read_record
-from augcli.augment.view import ViewMaker
+from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import publish, write_atomic
 from augcli.manifests.hashing import sha256_file

@@ -63,7 +63,9 @@ def keras_transforms(
     if brightness_range is not None:
         low, high = _pair("brightness_range", brightness_range)
         transforms.append(
-            A.ColorJitter(brightness=(low, high), contrast=(1, 1), saturation=(1, 1), hue=(0, 0), p=1.0)
+            A.ColorJitter(
+                brightness=(low, high), contrast=(1, 1), saturation=(1, 1), hue=(0, 0), p=1.0
+            )
         )
     return transforms
 

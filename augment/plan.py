@@ -69,7 +69,9 @@ def make_plan(
     size = shard_size or default_shard_size(len(reference.of_split("train")))
     rounds = rounds_of_copies(copies, originals)
     tasks = [
-        task for split in SPLITS for task in _tasks_of_split(reference, split, rounds, originals, size)
+        task
+        for split in SPLITS
+        for task in _tasks_of_split(reference, split, rounds, originals, size)
     ]
     return Plan(tuple(tasks), rounds, size)
 

@@ -27,7 +27,18 @@ from augcli.manifests.errors import AugcliError, UsageError, unknown_name
 FILE_EXTENSIONS = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 1 << 20
 _STATIC_PARAMETERS = frozenset(
-    "shape interpolation fill fill_mask bbox_matrix output_shape map_x map_y cols rows".split()
+    [
+        "shape",
+        "interpolation",
+        "fill",
+        "fill_mask",
+        "bbox_matrix",
+        "output_shape",
+        "map_x",
+        "map_y",
+        "cols",
+        "rows",
+    ]
 )
 
 
@@ -180,7 +191,7 @@ def _from_file(path: Path) -> list[BasicTransform]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"--policy {path}: can't be read: {error}") from error
     if isinstance(content, dict) and len(content) == 1:
-        (name, arguments), = content.items()
+        ((name, arguments),) = content.items()
         if name in PRESETS:
             return _from_preset(name, arguments or {})
     if not isinstance(content, dict) or "transform" not in content:

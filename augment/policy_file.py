@@ -23,17 +23,17 @@ COMPOSITIONS = ("Compose", "OneOf", "OneOrOther", "RandomOrder", "Sequential", "
 TRANSFORMS = tuple(
     """
     AdditiveNoise AdvancedBlur Affine AutoContrast Blur CLAHE ChannelDropout ChannelShuffle
-    ChromaticAberration CoarseDropout ColorJitter CropAndPad D4 Defocus
-    Downscale ElasticTransform Emboss Equalize Erasing FancyPCA GaussNoise GaussianBlur GlassBlur
-    GridDistortion GridDropout GridElasticDeform HEStain HorizontalFlip HueSaturationValue ISONoise
-    Illumination ImageCompression InvertImg MedianBlur Morphological MotionBlur
+    ChromaticAberration CoarseDropout ColorJitter CropAndPad D4 Defocus Downscale
+    ElasticTransform Emboss Equalize Erasing FancyPCA GaussNoise GaussianBlur GlassBlur
+    GridDistortion GridDropout GridElasticDeform HEStain HorizontalFlip HueSaturationValue
+    ISONoise Illumination ImageCompression InvertImg MedianBlur Morphological MotionBlur
     MultiplicativeNoise NoOp OpticalDistortion Perspective PiecewiseAffine PixelDropout
     PlanckianJitter PlasmaBrightnessContrast PlasmaShadow Posterize RGBShift
     RandomBrightnessContrast RandomCropFromBorders RandomFog RandomGamma RandomGravel
     RandomGridShuffle RandomRain RandomResizedCrop RandomRotate90 RandomShadow RandomSizedCrop
     RandomSnow RandomSunFlare RandomToneCurve RingingOvershoot Rotate SafeRotate SaltAndPepper
-    Sharpen ShiftScaleRotate ShotNoise Solarize Spatter SquareSymmetry Superpixels ThinPlateSpline
-    ToGray ToSepia Transpose UnsharpMask VerticalFlip XYMasking ZoomBlur
+    Sharpen ShiftScaleRotate ShotNoise Solarize Spatter SquareSymmetry Superpixels
+    ThinPlateSpline ToGray ToSepia Transpose UnsharpMask VerticalFlip XYMasking ZoomBlur
     """.split()
 )
 
@@ -44,10 +44,18 @@ _ADVICE = (".*is a special case of Affine", ".*is very slow")
 
 # Fields that albumentations writes for a Compose; only these two mean anything for one image.
 _COMPOSE_FIELDS = ("p", "transforms")
-_IGNORED_WHEN_EMPTY = (
-    "bbox_params keypoint_params additional_targets mask_interpolation seed strict "
-    "is_check_shapes is_check_args save_applied_params telemetry"
-).split()
+_IGNORED_WHEN_EMPTY = [
+    "bbox_params",
+    "keypoint_params",
+    "additional_targets",
+    "mask_interpolation",
+    "seed",
+    "strict",
+    "is_check_shapes",
+    "is_check_args",
+    "save_applied_params",
+    "telemetry",
+]
 
 
 def build_pipeline(node: object) -> Any:
@@ -139,16 +147,18 @@ def _reason(error: Exception) -> str:
     return lines[0]
 
 
-def _check_finite(value: object, where: str) -> None:
+def _check_finite(value: object, where: str, depth: int = 0) -> None:
+    if depth > MAX_DEPTH:
+        raise UsageError(f"{where}: nested more than {MAX_DEPTH} deep")
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{where}: {value} is not a finite number")
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key != "transforms":
-                _check_finite(item, f"{where}.{key}")
+                _check_finite(item, f"{where}.{key}", depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _check_finite(item, where)
+            _check_finite(item, where, depth + 1)
 
 
 def _count(transform: Any) -> int:

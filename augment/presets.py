@@ -114,7 +114,9 @@ def _augmentor() -> list[BasicTransform]:
 
 PRESETS = {
     "none": Preset("fit only", _none),
-    "basic": Preset("small shift, zoom and light changes, no flips: letters, digits, signs", _basic),
+    "basic": Preset(
+        "small shift, zoom and light changes, no flips: letters, digits, signs", _basic
+    ),
     "side-on": Preset(
         "photographs from the side: flip, slight rotation, zoom, shift, light "
         "(fast.ai transforms_side_on)",

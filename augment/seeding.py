@@ -43,5 +43,5 @@ class ViewStream:
         """Start the stream of `seed`, a number of 128 bits, from its beginning."""
         self._key[0] = seed & _WORD
         self._key[1] = seed >> 64
-        self._bits.state = self._fresh
+        self._bits.state = self._fresh  # type: ignore[assignment]
         self.python.seed(seed)

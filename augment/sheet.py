@@ -29,9 +29,7 @@ def draw_sheet(title: str, columns: Sequence[str], rows: Sequence[SheetRow]) -> 
     """A PNG of `rows` under the headings `columns`."""
     tile = max(_MIN_TILE, min(_MAX_TILE, max(row.tiles[0].shape[0] for row in rows)))
     heading, body = _font(_TITLE_POINTS), _font(_LABEL_POINTS)
-    text_width = max(
-        int(body.getlength(text)) for row in rows for text in (row.label, row.note)
-    )
+    text_width = max(int(body.getlength(text)) for row in rows for text in (row.label, row.note))
     left = _MARGIN + text_width + 2 * _GAP
     top = _MARGIN + _TITLE + _LABEL_POINTS + 2 * _GAP
     width = left + len(columns) * (tile + _GAP) + _MARGIN

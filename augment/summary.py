@@ -10,7 +10,7 @@ from augcli.manifests.reference import SPLITS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from augcli.augment.expand import ExpandResult
+    from augcli.augment.expansion import ExpandResult
 
 
 def print_expansion(result: ExpandResult, console: Console) -> None:

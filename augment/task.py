@@ -17,7 +17,7 @@ import numpy as np
 from augcli.augment.decode import DecodeError, Pixels
 from augcli.augment.encode import Codec, codec_named
 from augcli.augment.plan import RoundShard, Task
-from augcli.augment.view import Recipe, View, ViewMaker
+from augcli.augment.views import Recipe, View, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.hashing import sha256_bytes

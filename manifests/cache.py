@@ -26,13 +26,14 @@ def remember_root(fingerprint: str, root: Path) -> None:
     with contextlib.suppress(OSError):
         folder = cache_folder() / "references"
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / f"{fingerprint}.txt", str(root.resolve()))
+        write_atomic(folder / f"{fingerprint}.txt", os.fsencode(root.resolve()))
 
 
 def recall_root(fingerprint: str) -> Path | None:
     """Where the reference dataset was last seen, if that folder still exists."""
     try:
-        root = Path((cache_folder() / "references" / f"{fingerprint}.txt").read_text("utf-8"))
+        content = (cache_folder() / "references" / f"{fingerprint}.txt").read_bytes()
     except OSError:
         return None
-    return root if root.is_dir() else None
+    root = Path(os.fsdecode(content))
+    return root if content and root.is_dir() else None

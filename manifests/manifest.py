@@ -136,7 +136,9 @@ def read_manifest(dataset: Path) -> Manifest:
     try:
         return _from_json(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AugcliError(f"{path}: a field is missing or wrong: {error!r}; expand again") from error
+        raise AugcliError(
+            f"{path}: a field is missing or wrong: {error!r}; expand again"
+        ) from error
 
 
 def _from_json(content: dict[str, Any]) -> Manifest:

@@ -80,9 +80,12 @@ def write_samples(path: Path, groups: Iterable[Sequence[ViewRow]]) -> int:
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         for rows in groups:
             columns = [[getattr(row, name) for row in rows] for name in FIELDS]
-            writer.write_table(pa.Table.from_arrays(
-                [pa.array(c, t) for c, t in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA
-            ))
+            writer.write_table(
+                pa.Table.from_arrays(
+                    [pa.array(c, t) for c, t in zip(columns, SCHEMA.types, strict=True)],
+                    schema=SCHEMA,
+                )
+            )
             count += len(rows)
     return count
 
@@ -100,6 +103,8 @@ def read_samples(path: Path, **equal: Any) -> pa.Table:
         raise AugcliError(f"{path}: not readable as Parquet: {error}; expand again") from error
     if not table.schema.equals(SCHEMA):
         raise AugcliError(f"{path}: not augcli's columns: {', '.join(table.schema.names)}")
+    if any(column.null_count for column in table.columns):
+        raise AugcliError(f"{path}: has empty cells, which augcli never writes; expand again")
     return table
 
 

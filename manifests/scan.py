@@ -18,7 +18,24 @@ from augcli.manifests.splits import SPLIT_NAMES, resolve_fractions, split_of
 from augcli.manifests.table import TABLE_EXTENSIONS, read_table
 
 IMAGE_EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .mpo .ppm .pgm .pbm .pnm".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".mpo",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+    ]
 )
 
 
@@ -97,7 +114,7 @@ def scan_table(table: Path) -> tuple[list[Found], list[Failure]]:
         source = Path(row.path).as_posix()
         if source in seen:
             skipped.append(Failure(source, f"listed twice in {table.name}, line {row.line}"))
-        elif not (table.parent / source).is_file():
+        elif not os.path.isfile(table.parent / source):  # noqa: PTH113, is_file raises
             skipped.append(Failure(source, f"no such file ({table.name}, line {row.line})"))
         elif reason := _why_skipped(source, has_class=True):
             skipped.append(Failure(source, reason))
@@ -114,7 +131,7 @@ def _name_of(data: Path) -> str:
 
 def _split_folders(root: Path) -> dict[str, str]:
     """Folder name -> split, when the folders of `root` are splits; else empty."""
-    folders = [entry.name for entry in _entries(root) if entry.is_dir()]
+    folders = [entry.name for entry in _entries(root) if _is_dir(entry)]
     splits = {name: SPLIT_NAMES[name.lower()] for name in folders if name.lower() in SPLIT_NAMES}
     if "train" not in splits.values():
         return {}
@@ -137,11 +154,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _walk(root: Path, skipped: list[Failure]) -> Iterator[str]:
-    """Relative paths of all files, sorted; links to folders are followed, but not in circles."""
+    """Relative paths of all files; links to folders are followed, but not in circles.
+
+    Links come last: a folder of the dataset that is also linked to counts where it really is.
+    """
     visited: set[tuple[int, int]] = set()
     pending = [""]
-    while pending:
-        folder = pending.pop()
+    links: list[str] = []
+    while pending or links:
+        folder = pending.pop() if pending else links.pop(0)
         stat = (root / folder).stat()
         if (stat.st_dev, stat.st_ino) in visited:
             skipped.append(Failure(folder, "a link to a folder that was already scanned"))
@@ -153,13 +174,20 @@ def _walk(root: Path, skipped: list[Failure]) -> Iterator[str]:
             if not _is_utf8(source):
                 shown = source.encode(errors="backslashreplace").decode()
                 skipped.append(Failure(shown, "the name is not UTF-8: rename it"))
-            elif entry.is_dir() and not entry.name.startswith("."):
-                inside.append(source)
-            elif entry.is_dir():
+            elif not _is_dir(entry):
+                yield source
+            elif entry.name.startswith("."):
                 skipped.append(Failure(source, "hidden folder"))
             else:
-                yield source
+                (links if entry.is_symlink() else inside).append(source)
         pending.extend(reversed(inside))
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: no folder, and no readable file either
+        return False
 
 
 def _is_utf8(name: str) -> bool:

@@ -71,7 +71,7 @@ def _check_bounds(field: dataclasses.Field[Any], value: float) -> None:
     name = option_name(field.name)
     minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
     below = field.metadata["below"]
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{name}: {value} is not a finite number")
     if minimum is not None and value < minimum:
         raise UsageError(f"{name}: {value} is too small: at least {minimum} is needed")

@@ -13,7 +13,16 @@ from augcli.manifests.splits import SPLIT_NAMES
 TABLE_EXTENSIONS = {".csv": ",", ".tsv": "\t"}
 
 COLUMNS = {
-    "path": ("path", "filepath", "file_path", "image_path", "filename", "file_name", "file", "image"),
+    "path": (
+        "path",
+        "filepath",
+        "file_path",
+        "image_path",
+        "filename",
+        "file_name",
+        "file",
+        "image",
+    ),
     "label": ("label", "class", "class_name", "category", "target"),
     "split": ("split", "set", "subset", "fold"),
 }

@@ -43,10 +43,12 @@ def member_header(name: str, size: int) -> bytes:
     """The 512-byte header of a regular file of `size` bytes.
 
     Raises:
-        AugcliError: the name is empty, not ASCII or over 100 bytes, or the size over 8 GiB.
+        AugcliError: the name is empty, not printable ASCII or over 100 bytes, or the size over 8 GiB.
     """
-    if not name.isascii() or not 0 < len(name) <= NAME_BYTES:
-        raise AugcliError(f"tar member {name!r}: expected 1 to {NAME_BYTES} ASCII characters")
+    if not (name.isascii() and name.isprintable() and 0 < len(name) <= NAME_BYTES):
+        raise AugcliError(
+            f"tar member {name!r}: expected 1 to {NAME_BYTES} printable ASCII characters"
+        )
     if not 0 <= size <= MAX_MEMBER_BYTES:
         raise AugcliError(f"tar member {name}: {size} bytes; at most {MAX_MEMBER_BYTES} fit")
     name_field = name.encode("ascii")

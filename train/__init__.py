@@ -1,1 +1,42 @@
-"""The two sources behind one batch contract, models, optimisation, evaluation, benchmark."""
+"""The two sources behind one batch contract, models, optimisation, evaluation, benchmark.
+
+The names below are the Python API, imported when first used: `import augcli.train` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from augcli.train.benchmarking import BenchmarkResult, benchmark
+    from augcli.train.config import BenchmarkConfig, TrainConfig
+    from augcli.train.run import train
+    from augcli.train.sources import open_sources
+    from augcli.train.trainer import TrainResult
+
+__all__ = [
+    "BenchmarkConfig",
+    "BenchmarkResult",
+    "TrainConfig",
+    "TrainResult",
+    "benchmark",
+    "open_sources",
+    "train",
+]
+
+_HOMES = {
+    "BenchmarkConfig": "config",
+    "BenchmarkResult": "benchmarking",
+    "TrainConfig": "config",
+    "TrainResult": "trainer",
+    "benchmark": "benchmarking",
+    "open_sources": "sources",
+    "train": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

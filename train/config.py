@@ -33,7 +33,7 @@ class TrainConfig:
         None, "preset or policy file, with --data", shown_default="the manifest's"
     )
     model: str = setting("small", "small, or a torchvision classification model by name")
-    epochs: int = setting(20, "epochs: one view of every sample each", minimum=1)
+    epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
     batch_size: int = setting(32, "views per optimiser step", minimum=1)
     opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
     lr: float | None = setting(
@@ -46,7 +46,9 @@ class TrainConfig:
         shown_default="by optimiser",
     )
     sched: str = setting("cosine", "learning-rate schedule", choices=SCHEDULES)
-    seed: int = setting(0, "seed of weights, order and (with --data) views", minimum=0)
+    seed: int = setting(
+        0, "seed of weights, order and (with --data) views", minimum=0, maximum=2**63 - 1
+    )
     workers: int | None = setting(
         None, "loader processes; 0 loads in the trainer", minimum=0, shown_default="by machine"
     )

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import torch
+
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Batch, Source
 from augcli.train.state import RunState
@@ -70,7 +72,10 @@ def _timed(batches: Iterator[Batch], stop: StopRequest) -> Iterator[tuple[Batch,
     while True:
         started = time.perf_counter()
         try:
-            batch = next(batches, None)
+            # Loaders draw from the global random state too, oftener after a resume; what layers
+            # like dropout draw must not depend on that.
+            with torch.random.fork_rng(devices=[]):
+                batch = next(batches, None)
         except Exception as error:
             # Ctrl-C in a terminal reaches loader processes too: one that dies of it is no failure.
             if stop.signal is not None:

@@ -132,7 +132,7 @@ class BatchLoader:
             self._loader = DataLoader(
                 self._batches,
                 batch_size=None,
-                sampler=self._requests,  # type: ignore[arg-type]  # any iterable will do
+                sampler=self._requests,
                 num_workers=self._workers,
                 persistent_workers=True,
                 prefetch_factor=4,

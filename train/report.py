@@ -14,7 +14,7 @@ from augcli.train.comparison_picture import draw_comparison
 from augcli.train.throughput import Measured
 
 if TYPE_CHECKING:
-    from augcli.train.benchmark import BenchmarkResult
+    from augcli.train.benchmarking import BenchmarkResult
 
 Table = list[list[str]]
 

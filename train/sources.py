@@ -14,7 +14,7 @@ from augcli.augment.engines import default_workers
 from augcli.augment.fit import Fit
 from augcli.augment.policy import resolve_policy, spec_of
 from augcli.augment.reference_data import find_root, load_reference
-from augcli.augment.view import Recipe, ViewMaker
+from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest, read_manifest

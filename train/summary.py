@@ -10,7 +10,7 @@ from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, thr
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from augcli.train.benchmark import BenchmarkResult
+    from augcli.train.benchmarking import BenchmarkResult
     from augcli.train.trainer import TrainResult
 
 

@@ -84,7 +84,7 @@ def measure_throughput(
     try:
         any_sources = next(iter(opened.values()))
         step = _Step(first, len(any_sources.classes), any_sources.size, device)
-        for arm, sources in opened.items():  # warm-up: page cache, workers, kernels
+        for sources in opened.values():  # warm-up: page cache, workers, kernels
             step(next(sources.train.batches(0)))
             _rate(sources.train, lambda batch: None, SECONDS / 4)
         for _ in range(REPEATS):

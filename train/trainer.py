@@ -140,7 +140,8 @@ def _train(
 def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation | None:
     if sources.validation is None:
         return None
-    evaluation = evaluate(state.model, sources.validation, state.device)
+    with torch.random.fork_rng(devices=[]):  # as in training: loaders draw from it
+        evaluation = evaluate(state.model, sources.validation, state.device)
     if not math.isfinite(evaluation.loss):
         raise _diverged(run, state, f"the validation loss is {evaluation.loss}")
     return evaluation

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from augcli.augment.decode import DecodeError, Pixels
 from augcli.augment.encode import codec_named
-from augcli.augment.view import Recipe, ViewMaker
+from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_bytes
 from augcli.manifests.manifest import SAMPLES_FILE, Manifest

@@ -17,15 +17,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch import nn
 
 from augcli.manifests.errors import AugcliError, UsageError
+from augcli.train import trainer
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
+from augcli.train.evaluate import Evaluation
 from augcli.train.models import MODELS
 from augcli.train.trainer import Interrupted, Progress, Row, TrainResult, run_training
 
@@ -240,6 +243,41 @@ def test_the_wait_for_data_is_measured_apart(tmp_path: Path) -> None:
     assert 4 * 0.05 <= row.data_wait_seconds < row.seconds
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "losses", "best"),
+    [
+        ([0.2, 0.9, 0.5], [3.0, 2.0, 1.0], 2),
+        ([0.5, 0.5, 0.5], [2.0, 1.0, 3.0], 2),
+        ([0.5, 0.5, 0.5], [1.0, 1.0, 1.0], 1),
+        ([0.1, 0.2, 0.3], [1.0, 2.0, 3.0], 3),
+    ],
+    ids=["accuracy first", "then loss", "then the earlier", "not the loss alone"],
+)
+def test_best_is_by_accuracy_then_loss(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    accuracies: list[float],
+    losses: list[float],
+    best: int,
+) -> None:
+    results = [
+        Evaluation(loss, accuracy, np.eye(3, dtype=np.int64), 3)
+        for loss, accuracy in zip(losses, accuracies, strict=True)
+    ]
+    monkeypatch.setattr(trainer, "evaluate", lambda *_: results.pop(0))
+    weights: list[torch.Tensor] = []
+
+    def keep(row: Row) -> None:
+        weights.append(load_checkpoint(tmp_path / "run" / "last.pt").model["layers.0.weight"])
+
+    result = train(tmp_path / "run", report=keep)
+    assert result.best_epoch == best
+    saved = load_checkpoint(tmp_path / "run" / "best.pt")
+    assert saved.epoch == saved.best_epoch == best
+    same = [torch.equal(saved.model["layers.0.weight"], other) for other in weights]
+    assert same == [epoch == best for epoch in (1, 2, 3)]
+
+
 def test_each_epoch_is_asked_for_once(tmp_path: Path) -> None:
     sources = make_sources()
     train(tmp_path / "run", sources=sources)
@@ -327,6 +365,26 @@ def test_every_kind_of_state_is_saved(tmp_path: Path, model: str, opt: str, sche
         train(tmp_path / "run", config, progress=signal_at(1, 2))
     resume(tmp_path / "run", config)
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_what_a_source_draws_changes_nothing(tmp_path: Path, whole: Path) -> None:
+    """torch's DataLoader draws from the global state whenever an epoch is begun."""
+
+    class Drawing(Synthetic):
+        def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+            torch.rand(3)
+            for batch in super().batches(epoch, start):
+                torch.rand(1)
+                yield batch
+
+    folder = tmp_path / "run"
+    sources = dataclasses.replace(
+        make_sources(), train=Drawing(TRAIN_SAMPLES, shuffle=True), validation=Drawing(13)
+    )
+    with pytest.raises(Interrupted):
+        train(folder, sources=sources, progress=signal_at(2, 2))
+    resume(folder, sources=sources)
+    assert_same_run(folder, whole)
 
 
 def test_after_a_crash_the_epoch_is_redone(tmp_path: Path, whole: Path) -> None:

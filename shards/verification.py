@@ -193,7 +193,9 @@ def _check_shard(dataset: Path, shard: ShardRecord, rows: list[ViewRow]) -> Iter
         yield Fault(where, str(error))
 
 
-def _check_members(where: str, found: list[Any], rows: list[ViewRow], mapped: Any) -> Iterator[Fault]:
+def _check_members(
+    where: str, found: list[Any], rows: list[ViewRow], mapped: Any
+) -> Iterator[Fault]:
     if len(found) != MEMBERS_PER_VIEW * len(rows):
         yield Fault(where, f"{len(found)} members, expected {MEMBERS_PER_VIEW} for each view")
         return

@@ -17,7 +17,7 @@ from augcli.augment.plan import Plan, Task, make_plan
 from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.reference_data import load_reference
 from augcli.augment.task import Job, TaskSummary, run_task
-from augcli.augment.view import Recipe
+from augcli.augment.views import Recipe
 from augcli.manifests.cache import remember_root
 from augcli.manifests.errors import UsageError
 from augcli.manifests.manifest import Manifest, read_manifest
@@ -28,9 +28,19 @@ from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 Report = Callable[["Progress"], None]
 
 # Options that decide bytes; the others (data, out, workers, on_error, dry_run) don't.
-RECORDED_OPTIONS = (
-    "copies policy size fit codec quality seed originals val_fraction test_fraction max_megapixels"
-).split()
+RECORDED_OPTIONS = [
+    "copies",
+    "policy",
+    "size",
+    "fit",
+    "codec",
+    "quality",
+    "seed",
+    "originals",
+    "val_fraction",
+    "test_fraction",
+    "max_megapixels",
+]
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,7 @@ def _check_rounds(plan: Plan) -> None:
 def _identity(
     config: ExpandConfig, plan: Plan, reference: Reference, policy: PolicySpec
 ) -> Identity:
-    packages = PIXEL_PACKAGES
+    packages: tuple[str, ...] = PIXEL_PACKAGES
     if "augcli.augment.autoaugment" in policy.text:
         packages = (*PIXEL_PACKAGES, "torch", "torchvision")
     options = {name: getattr(config, name) for name in RECORDED_OPTIONS}

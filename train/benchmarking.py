@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from augcli.augment.config import ExpandConfig
-from augcli.augment.expand import ExpandResult, expand
+from augcli.augment.expansion import ExpandResult, expand
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import MANIFEST_FILE
 from augcli.manifests.settings import check_settings

@@ -14,7 +14,7 @@ from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.presets import PRESETS
 from augcli.augment.reference_data import load_reference
 from augcli.augment.sheet import SheetRow, draw_sheet
-from augcli.augment.view import Recipe, ViewMaker
+from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.reference import Reference, Sample
@@ -115,7 +115,7 @@ def _relabelled(row: SheetRow, name: str) -> SheetRow:
 
 def _shortened(source: str, length: int = 26) -> str:
     name = source.rpartition("/")[2]
-    return name if len(name) <= length else f"…{name[-length + 1:]}"
+    return name if len(name) <= length else f"…{name[-length + 1 :]}"
 
 
 def _headings(copies: int) -> list[str]:

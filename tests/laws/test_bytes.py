@@ -1,0 +1,262 @@
+"""Laws 5, 6 and 11: the same bytes always, published or absent, and resume verifies."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from augcli.augment import ExpandConfig, expand
+from augcli.augment.dataset_folder import LOCK_FILE
+from augcli.augment.task import WORK_FOLDER
+from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, read_manifest
+from augcli.shards.verification import verify
+
+
+def config(data: Path, out: Path, **changes: object) -> ExpandConfig:
+    base = ExpandConfig(
+        data=str(data), out=out, copies=2, size=32, policy="augmentor", shard_size=6, workers=1
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def assert_same_tree(first: Path, second: Path) -> None:
+    names = [sorted(str(p.relative_to(root)) for p in root.rglob("*")) for root in (first, second)]
+    assert names[0] == names[1]
+    files = [name for name in names[0] if (first / name).is_file()]
+    assert files
+    _, differing, errors = filecmp.cmpfiles(first, second, files, shallow=False)
+    assert (differing, errors) == ([], [])
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png", "webp", "npy"])
+def test_workers_do_not_change_a_byte(split_photos: Path, tmp_path: Path, codec: str) -> None:
+    expand(config(split_photos, tmp_path / "one", codec=codec, workers=1))
+    expand(config(split_photos, tmp_path / "two", codec=codec, workers=2))
+    assert_same_tree(tmp_path / "one", tmp_path / "two")
+
+
+def test_nothing_in_the_tree_tells_where_it_was_made(photos: Path, tmp_path: Path) -> None:
+    expand(config(photos, tmp_path / "out"))
+    for path in (tmp_path / "out").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert str(photos.parent).encode() not in content
+            assert str(tmp_path).encode() not in content
+            assert os.uname().nodename.encode() not in content or len(os.uname().nodename) < 5
+
+
+def test_another_seed_gives_other_views_and_the_same_splits(photos: Path, tmp_path: Path) -> None:
+    first = expand(config(photos, tmp_path / "a", seed=0)).manifest
+    second = expand(config(photos, tmp_path / "b", seed=1)).manifest
+    assert first is not None
+    assert second is not None
+    assert first.splits == second.splits
+    by_name = {shard.name: shard.sha256 for shard in second.shards}
+    augmented = [shard for shard in first.shards if shard.split == "train" and shard.round > 0]
+    assert augmented
+    assert all(by_name[shard.name] != shard.sha256 for shard in augmented)
+
+
+EXPAND = """
+import sys
+from pathlib import Path
+from augcli.augment import ExpandConfig, expand
+if __name__ == "__main__":
+    expand(ExpandConfig(data=sys.argv[1], out=Path(sys.argv[2]), copies=2, size=32,
+                        policy="augmentor", shard_size=6, workers=int(sys.argv[3])))
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_at_random_and_run_again(photos: Path, tmp_path: Path, workers: int) -> None:
+    """SIGKILL at several moments in a row; then a plain rerun gives the undisturbed tree."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    expand(config(photos, whole))
+    script = tmp_path / "run.py"
+    script.write_text(EXPAND)
+    command = [sys.executable, str(script), str(photos), str(broken), str(workers)]
+    killed = 0
+    rng = random.Random(workers)
+    for _ in range(3):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        _wait_for_a_shard(broken, process)
+        time.sleep(rng.uniform(0.0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        if (broken / MANIFEST_FILE).exists():
+            assert verify(broken).faults == ()
+    assert killed
+    _expand_when_free(config(photos, broken))
+    assert_same_tree(whole, broken)
+
+
+def _wait_for_a_shard(dataset: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until the running process is at work; one more shard than an earlier one left."""
+    shards = dataset / SHARDS_FOLDER
+    before = set(shards.iterdir()) if shards.is_dir() else set()
+    while process.poll() is None and not (shards.is_dir() and set(shards.iterdir()) - before):
+        time.sleep(0.002)
+
+
+def _expand_when_free(settings: ExpandConfig) -> None:
+    """Orphaned workers of a killed parent end by themselves within a second."""
+    expand(settings)
+
+
+def test_every_published_shard_is_whole_after_a_crash(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure in the middle leaves only whole shards under their names, and no manifest."""
+    from augcli.augment import task
+
+    whole = tmp_path / "whole"
+    expand(config(photos, whole))
+    original, calls = task._write_view, iter(range(10**6))
+
+    def failing(*arguments: object) -> object:
+        if next(calls) == 25:
+            raise RuntimeError("power cut")
+        return original(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(task, "_write_view", failing)
+    out = tmp_path / "out"
+    with pytest.raises(RuntimeError, match="power cut"):
+        expand(config(photos, out))
+    assert not (out / MANIFEST_FILE).exists()
+    published = sorted((out / SHARDS_FOLDER).iterdir())
+    assert published
+    for shard in published:
+        assert shard.read_bytes() == (whole / SHARDS_FOLDER / shard.name).read_bytes()
+    assert not list((out / WORK_FOLDER).glob("*.tar.*"))
+
+
+def test_a_rerun_makes_only_the_rest(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from augcli.augment import expansion as module
+
+    out = tmp_path / "out"
+    original, calls = module.run_task, iter(range(10**6))
+
+    def stops(job: object, task: object) -> object:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return original(job, task)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "run_task", stops)
+    with pytest.raises(KeyboardInterrupt):
+        expand(config(photos, out))
+    stamps = {p.name: p.stat().st_mtime_ns for p in (out / SHARDS_FOLDER).iterdir()}
+    assert stamps
+    monkeypatch.setattr(module, "run_task", original)
+    result = expand(config(photos, out))
+    assert 0 < result.views_made < result.plan.views
+    for name, stamp in stamps.items():
+        assert (out / SHARDS_FOLDER / name).stat().st_mtime_ns == stamp
+    expand(config(photos, tmp_path / "whole"))
+    assert_same_tree(out, tmp_path / "whole")
+
+
+def test_a_complete_dataset_is_left_alone(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expand(config(photos, out))
+    stamps = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+    again = expand(config(photos, out, workers=2))
+    assert again.views_made == 0
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == stamps
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"copies": 3}, "--copies: was 2, now 3"),
+        ({"seed": 5}, "--seed: was 0, now 5"),
+        ({"policy": "basic"}, "--policy: was augmentor, now basic"),
+        ({"codec": "png"}, "--codec: was jpeg, now png"),
+        ({"val_fraction": 0.3}, "--val-fraction"),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_options_are_named(
+    photos: Path, tmp_path: Path, change: dict[str, object], named: str, finished: bool
+) -> None:
+    out = tmp_path / "out"
+    expand(config(photos, out))
+    if not finished:
+        _unfinish(photos, out)
+    with pytest.raises(AugcliError, match="expanded differently") as caught:
+        expand(config(photos, out, **change))
+    assert named in str(caught.value)
+
+
+def _unfinish(photos: Path, out: Path) -> None:
+    """Bring the folder to where an interrupted run leaves it: identity, no manifest."""
+    from augcli.augment import dataset_folder
+
+    manifest = read_manifest(out)
+    (out / MANIFEST_FILE).unlink()
+    work = out / WORK_FOLDER
+    work.mkdir()
+    identity = dataset_folder._identity_of(manifest)
+    import json
+
+    (work / dataset_folder.IDENTITY_FILE).write_text(json.dumps(identity))
+
+
+def test_other_library_versions_are_named(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from augcli.augment import expansion as module
+
+    out = tmp_path / "out"
+    expand(config(photos, out))
+    actual = module.package_versions(module.PIXEL_PACKAGES)
+    monkeypatch.setattr(module, "package_versions", lambda names: {**actual, "numpy": "9.9"})
+    with pytest.raises(AugcliError, match=r"numpy: was .*, now 9\.9"):
+        expand(config(photos, out))
+
+
+def test_other_source_bytes_are_named(photos: Path, tmp_path: Path) -> None:
+    import shutil
+
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(photos, data)
+    expand(config(data, out))
+    changed = sorted(data.rglob("*.jpg"))[0]
+    changed.write_bytes(changed.read_bytes() + b"\0")
+    with pytest.raises(AugcliError, match=changed.name):
+        expand(config(data, out))
+    changed.unlink()
+    with pytest.raises(AugcliError, match="--data: images were added, removed"):
+        expand(config(data, out))
+
+
+def test_a_second_expansion_at_once_is_told(photos: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    out = tmp_path / "out"
+    (out / WORK_FOLDER).mkdir(parents=True)
+    with open(out / WORK_FOLDER / LOCK_FILE, "wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(AugcliError, match="another expansion is at work"):
+            expand(config(photos, out))
+    expand(config(photos, out))
+
+
+def test_a_folder_with_other_things_is_not_touched(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "precious"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match=r"holds other things .*thesis\.txt"):
+        expand(config(photos, out))
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]

@@ -1,0 +1,335 @@
+"""The command line, as a user meets it: output, exit codes, errors, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from augcli.cli import main
+
+COMMANDS = ("expand", "train", "benchmark", "preview", "verify")
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def run_json(*arguments: object) -> dict[str, Any]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    content: dict[str, Any] = json.loads(result.stdout)
+    return content
+
+
+@pytest.fixture(scope="module")
+def dataset(split_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cli") / "expanded"
+    result = run(
+        "expand", "--data", split_photos, "--out", out, "--copies", 1, "--size", 32, "--workers", 1
+    )
+    assert result.exit_code == 0, result.stderr
+    return out
+
+
+def test_help_lists_the_commands() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_shows_defaults(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+    assert "default" in result.stdout or command == "verify"
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (
+            "expand",
+            "--data --out --copies --policy --size --fit --codec --quality --seed --workers "
+            "--shard-size --originals --no-originals --val-fraction --test-fraction --on-error "
+            "--dry-run --json",
+        ),
+        (
+            "train",
+            "--source --shards --data --policy --model --epochs --batch-size --opt --lr "
+            "--weight-decay --sched --seed --workers --device --out --resume --json",
+        ),
+        ("benchmark", "--data --policy --copies --model --epochs --seeds --out --json"),
+    ],
+)
+def test_fixed_options_are_there(command: str, options: str) -> None:
+    shown = run(command, "--help").stdout
+    for option in options.split():
+        assert option in shown, option
+
+
+def test_expand_prints_a_table(dataset: Path, split_photos: Path) -> None:
+    result = run("expand", "--data", split_photos, "--out", dataset, "--copies", 1, "--size", 32)
+    assert result.exit_code == 0
+    assert "train" in result.stdout
+    assert "nothing to do" in result.stdout
+
+
+def test_expand_json_adds_up(split_photos: Path, tmp_path: Path) -> None:
+    made = run_json(
+        "expand", "--data", split_photos, "--out", tmp_path / "x", "--copies", 2, "--workers", 1
+    )
+    train = made["splits"]["train"]
+    assert train["views"] == 3 * train["images"]
+    assert made["reference"]["inputs"] == made["reference"]["used"] + made["reference"]["failures"]
+    assert made["reference"]["used"] == sum(split["images"] for split in made["splits"].values())
+    assert made["views_made"] == sum(split["views"] for split in made["splits"].values())
+
+
+def test_dry_run_writes_nothing(split_photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    plan = run_json("expand", "--data", split_photos, "--out", out, "--dry-run")
+    assert plan["dry_run"] is True
+    assert plan["splits"]["train"]["views"] == 6 * plan["splits"]["train"]["images"]
+    assert not out.exists()
+    assert "nothing was written" in run("expand", "--data", split_photos, "--dry-run").stdout
+
+
+def test_verify_says_so(dataset: Path) -> None:
+    result = run("verify", dataset)
+    assert result.exit_code == 0
+    assert "no fault" in result.stdout
+    assert run_json("verify", dataset)["ok"] is True
+
+
+def test_verify_lists_faults_and_fails(dataset: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset, copy)
+    shard = sorted((copy / "shards").iterdir())[0]
+    data = bytearray(shard.read_bytes())
+    data[600] ^= 1
+    shard.write_bytes(data)
+    result = run("verify", copy)
+    assert result.exit_code == 1
+    assert shard.name in result.stdout
+    assert json.loads(run("verify", copy, "--json").stdout)["ok"] is False
+
+
+@pytest.mark.parametrize("policy", ["side-on", "all"])
+def test_preview_draws_a_picture(split_photos: Path, tmp_path: Path, policy: str) -> None:
+    from PIL import Image
+
+    out = tmp_path / "sheet.png"
+    shown = run_json(
+        "preview", "--data", split_photos, "--policy", policy, "--out", out, "--copies", 2
+    )
+    with Image.open(out) as picture:
+        assert picture.width > 3 * 96
+        assert picture.height > 96 * max(len(shown["keys"]), len(shown["policies"]))
+
+
+def test_train_and_its_files(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = run("train", "--shards", dataset, "--epochs", 2, "--workers", 0, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert "chance" in result.stdout
+    names = {path.name.split(".tfevents")[0] for path in out.iterdir()}
+    assert names == {
+        "args.yaml", "summary.csv", "run.json", "last.pt", "best.pt", "events.out",
+        "curves.png", "confusion.png",
+    }  # fmt: skip
+    assert len((out / "summary.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("source", ["on-the-fly", "none"])
+def test_train_without_expansion(split_photos: Path, tmp_path: Path, source: str) -> None:
+    run_record = run_json(
+        "train", "--data", split_photos, "--source", source, "--size", 32, "--epochs", 1,
+        "--workers", 0, "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert run_record["source"]["source"] == source
+    assert run_record["test"]["n"] > 0
+
+
+def test_runs_are_numbered(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ("train", "--shards", dataset, "--epochs", 1, "--workers", 0)
+    run(*arguments)
+    run(*arguments, "--source", "none")
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["001-shards", "002-none"]
+    resumed = run(*arguments, "--source", "none", "--resume")
+    assert resumed.exit_code == 0, resumed.stderr
+
+
+def test_benchmark_writes_its_tables(split_photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bench"
+    arguments = ("benchmark", "--data", split_photos, "--size", 32, "--copies", 1, "--epochs", 1,
+                 "--seeds", 2, "--out", out)  # fmt: skip
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    for word in ("Throughput", "Accuracy", "images/s", "on-the-fly", "shards", "none"):
+        assert word in result.stdout
+    content = json.loads((out / "benchmark.json").read_text())
+    assert {row["arm"] for row in content["accuracy"]} == {"none", "on-the-fly", "shards"}
+    assert all(len(row["by_seed"]) == 2 for row in content["accuracy"])
+    assert content["verdict"]
+    text = (out / "benchmark.md").read_text()
+    assert all(sentence in text for sentence in content["verdict"])
+    for name in ("throughput.csv", "accuracy.csv", "benchmark.png"):
+        assert (out / name).stat().st_size > 0
+
+
+USAGE_ERRORS = [
+    (("expand", "--policy", "nonsense"), "choose from .*side-on"),
+    (("expand", "--policy", "keras:rotation=3"), "rotation"),
+    (("expand", "--policy", "missing.yaml"), "missing.yaml"),
+    (("expand", "--data", "nowhere"), "no such file or folder"),
+    (("expand", "--data", "torchvision:Nonsense"), "choose from .*CIFAR10"),
+    (("expand", "--copies", "-1"), "--copies: -1 is too small"),
+    (("expand", "--copies", "0", "--no-originals"), "at least one"),
+    (("expand", "--size", "4"), "--size"),
+    (("expand", "--codec", "tiff"), "jpeg"),
+    (("expand", "--val-fraction", "0.7", "--test-fraction", "0.6"), "below 1"),
+    (("expand", "--val-fraction", "nan"), "finite"),
+    (("train", "--model", "resnet"), "resnet18"),
+    (("train", "--source", "shards", "--data", "somewhere"), "--source on-the-fly"),
+    (("train", "--lr", "-1"), "--lr"),
+    (("train", "--opt", "magic"), "adamw"),
+    (("train", "--resume", "--out", "nowhere"), "no run to resume|no manifest"),
+    (("verify",), "DIR"),
+    (("nonsense",), "No such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), USAGE_ERRORS)
+def test_usage_errors(
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: Path,
+    split_photos: Path,
+) -> None:
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "expanded").symlink_to(dataset)
+    if arguments[0] == "expand" and "--data" not in arguments:
+        data = split_photos if "--val-fraction" not in arguments else split_photos / "train"
+        arguments = (*arguments, "--data", str(data), "--out", "new")
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert re.search(message, result.stderr, re.DOTALL), result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "runs").exists()
+
+
+FAILURES = [
+    (("verify", "nowhere"), "no manifest"),
+    (("train", "--shards", "nowhere"), "augcli expand --out nowhere"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), FAILURES)
+def test_failures(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 1, result.output
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_on_the_fly_needs_to_know_where_the_images_are(
+    dataset: Path, split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUGCLI_CACHE", str(tmp_path / "another machine"))
+    arguments = ("train", "--source", "on-the-fly", "--shards", dataset, "--epochs", 1,
+                 "--workers", 0, "--out", tmp_path / "run")  # fmt: skip
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "--data DIR" in result.stderr
+    assert run(*arguments, "--data", split_photos).exit_code == 0
+
+
+def test_on_error_fail_names_the_file(split_photos: Path, tmp_path: Path) -> None:
+    import shutil
+
+    data = tmp_path / "data"
+    shutil.copytree(split_photos, data)
+    bad = next((data / "train").rglob("*.jpg"))
+    bad.write_bytes(bad.read_bytes()[:200])
+    for workers in (1, 2):
+        result = run("expand", "--data", data, "--out", tmp_path / f"f{workers}", "--on-error",
+                     "fail", "--shard-size", 4, "--workers", workers)  # fmt: skip
+        assert result.exit_code == 1
+        assert bad.name in result.stderr
+        assert "Traceback" not in result.stderr
+    skipped = run_json("expand", "--data", data, "--out", tmp_path / "skip", "--workers", 1)
+    assert skipped["reference"]["failures"] == 1
+    lines = (tmp_path / "skip" / "failures.jsonl").read_text().splitlines()
+    assert bad.name in json.loads(lines[0])["source"]
+
+
+def test_ctrl_c_saves_and_resume_ends_the_same(dataset: Path, tmp_path: Path) -> None:
+    """A real process, a real SIGINT; the resumed run equals an undisturbed one."""
+    common = [sys.executable, "-m", "augcli.cli", "train", "--shards", str(dataset), "--epochs", "30",
+              "--batch-size", "4", "--workers", "1", "--json"]  # fmt: skip
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    out = tmp_path / "stopped"
+    process = subprocess.Popen(
+        [*common, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+    )
+    while not (out / "best.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert b"--resume" in errors
+    assert b"Traceback" not in errors
+    resumed = subprocess.run([*common, "--out", str(out), "--resume"], capture_output=True, env=env)
+    assert resumed.returncode == 0, resumed.stderr
+    whole = subprocess.run(
+        [*common, "--out", str(tmp_path / "whole")], capture_output=True, env=env
+    )
+    first, second = json.loads(resumed.stdout), json.loads(whole.stdout)
+    assert first["test"] == second["test"]
+    assert _losses(out) == _losses(tmp_path / "whole")
+
+
+def _losses(run_folder: Path) -> list[list[str]]:
+    lines = (run_folder / "summary.csv").read_text().splitlines()
+    return [line.split(",")[:6] for line in lines]
+
+
+def test_ctrl_c_in_an_expansion_can_be_continued(split_photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    command = [sys.executable, "-m", "augcli.cli", "expand", "--data", str(split_photos), "--out",
+               str(out), "--copies", "300", "--size", "64", "--shard-size", "2"]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    while not (out / "shards").is_dir() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all processes
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert b"Traceback" not in errors
+    assert not (out / "manifest.json").exists()
