@@ -8,6 +8,8 @@ Lengths ending in `_px` are pixels of a SIZE-pixel image whatever the size rende
 float32 (3, H, W) in g, r, i; an image is uint8 (H, W, 3), RGB = (i, r, g), as in SDSS pictures.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from augcli.augment import galaxy_light as gl
+from augcli.augment.galaxy_camera import Exposure, expose, lupton_rgb
 from augcli.augment.galaxy_light import Arms, DiscPlane, Encounter, Frame, Map, Points
 from augcli.manifests.errors import UsageError
 
 SIZE = 96  # pixels
 OVERSAMPLING = 2  # a bulge's cusp and a thin disc need finer sampling than the detector's
-BAND_WEIGHTS = (1.36, 1.0, 0.84)  # g, r, i: makes a middle-aged disc almost white
-SKY_COLOUR = (0.55, 1.0, 1.5)  # electrons in g, r, i relative to r
 STARS_PER_IMAGE, GALAXIES_PER_IMAGE = 3.0, 3.0  # means; both vary widely from field to field
 
 
@@ -41,14 +42,6 @@ class DiscGalaxy:
     age: float = 0.5  # 0 star-forming and blue, 1 old and yellow
 
 
-def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(rng.uniform(low, high))
-
-
-def _log_between(rng: np.random.Generator, low: float, high: float) -> float:
-    return math.exp(rng.uniform(math.log(low), math.log(high)))
-
-
 def _mix(age: float, jitter: float = 0.0) -> tuple[float, float]:
     """Colours (g - r, r - i) in magnitudes between a young disc's and an old bulge's."""
     young, old = (0.30, 0.10), gl.OLD
@@ -61,7 +54,7 @@ def _disc_galaxy(
     """Light of disc, arms, ring, bar, dust, star-forming knots and bulge, in that order."""
     ratio = gl.apparent_axis_ratio(inclination_rad)
     plane = DiscPlane.seen_by(frame, ratio)
-    bar_angle = _between(rng, 0, 2 * math.pi)
+    bar_angle = gl.between(rng, 0, 2 * math.pi)
     arms = _draw_arms(rng, bar_angle, galaxy)
     texture = gl.spiral_texture(rng, plane, arms.pitch_rad, int(rng.integers(9, 26)))
     light = np.zeros((3, frame.size_px, frame.size_px), np.float32)
@@ -69,16 +62,16 @@ def _disc_galaxy(
     if galaxy.ring > 0:
         _add_ring(rng, light, galaxy, plane, texture)
     if galaxy.bar > 0:
-        shape = gl.bar(plane, bar_angle, galaxy.bar_length, _between(rng, 0.2, 0.38))
+        shape = gl.bar(plane, bar_angle, galaxy.bar_length, gl.between(rng, 0.2, 0.38))
         gl.add(light, galaxy.bar, shape, _mix(0.85))
     if galaxy.dust > 0:
         lane = arms.ridge(plane, texture, lag_rad=0.9) * np.exp(-0.5 * plane.r)
         gl.redden(light, np.float32(galaxy.dust / ratio**0.5) * lane)
     _add_knots(rng, frame, light, galaxy, arms, ratio)
-    round_ratio = 1 - (1 - ratio) * _between(rng, 0.2, 0.5)
-    index, size = _between(rng, 1, 3.5), _between(rng, 0.15, 0.35)
+    round_ratio = 1 - (1 - ratio) * gl.between(rng, 0.2, 0.5)
+    index, size = gl.between(rng, 1, 3.5), gl.between(rng, 0.15, 0.35)
     bulge = gl.sersic(*frame.axes(), index, size, round_ratio)
-    gl.add(light, galaxy.bulge, bulge, _mix(min(1, galaxy.age + _between(rng, 0.2, 0.6))))
+    gl.add(light, galaxy.bulge, bulge, _mix(min(1, galaxy.age + gl.between(rng, 0.2, 0.6))))
     return light
 
 
@@ -86,7 +79,7 @@ def _add_disc(
     rng: np.random.Generator, light: Map, galaxy: DiscGalaxy, plane: DiscPlane, ridge: Map
 ) -> None:
     """An exponential disc, brighter on the arms, and the arms' own young stars."""
-    inner = 0.85 * galaxy.bar_length if galaxy.bar > 0 else _between(rng, 0.15, 0.4)
+    inner = 0.85 * galaxy.bar_length if galaxy.bar > 0 else gl.between(rng, 0.15, 0.4)
     ridge = ridge / (1 + (inner / plane.r) ** 6)
     contrast, share = galaxy.arm_contrast, 1 - galaxy.bulge - galaxy.bar - galaxy.ring
     smooth = gl.exponential_disc(plane.r, 0.6) * (1 - 0.75 * contrast + contrast * ridge)
@@ -99,22 +92,22 @@ def _add_ring(
     rng: np.random.Generator, light: Map, galaxy: DiscGalaxy, plane: DiscPlane, texture: Map
 ) -> None:
     """A lumpy ring, younger than the disc and a little off the nucleus."""
-    shift, side = _between(rng, 0, 0.12), _between(rng, 0, 2 * math.pi)
+    shift, side = gl.between(rng, 0, 0.12), gl.between(rng, 0, 2 * math.pi)
     band = plane.r + np.float32(shift) * np.cos(plane.phi - np.float32(side))
-    shape = gl.ring(band, galaxy.ring_radius, _between(rng, 0.09, 0.2))
-    shape *= np.exp(np.float32(_between(rng, 0.1, 0.5)) * texture)
-    gl.add(light, galaxy.ring, shape, _mix(galaxy.age - _between(rng, 0.2, 0.9)))
+    shape = gl.ring(band, galaxy.ring_radius, gl.between(rng, 0.09, 0.2))
+    shape *= np.exp(np.float32(gl.between(rng, 0.1, 0.5)) * texture)
+    gl.add(light, galaxy.ring, shape, _mix(galaxy.age - gl.between(rng, 0.2, 0.9)))
 
 
 def _draw_arms(rng: np.random.Generator, bar_angle: float, galaxy: DiscGalaxy) -> Arms:
     """Two to four arms; a barred galaxy's two start at the bar's ends."""
-    pitch = math.radians(_between(rng, 9, 34))
+    pitch = math.radians(gl.between(rng, 9, 34))
     if galaxy.bar > 0.08:
         phase = 2 * (bar_angle - math.log(galaxy.bar_length) / math.tan(pitch))
-        return Arms(2, pitch, phase, _between(rng, 1.5, 5), _between(rng, 0, 0.5))
+        return Arms(2, pitch, phase, gl.between(rng, 1.5, 5), gl.between(rng, 0, 0.5))
     count = int(rng.choice([2, 3, 4], p=[0.6, 0.2, 0.2]))
     flocculence = float(rng.beta(0.8, 1.8))
-    return Arms(count, pitch, _between(rng, 0, 2 * math.pi), _between(rng, 1, 4), flocculence)
+    return Arms(count, pitch, gl.between(rng, 0, 2 * math.pi), gl.between(rng, 1, 4), flocculence)
 
 
 def _add_knots(
@@ -138,21 +131,21 @@ def _add_knots(
 
 def _inclination(rng: np.random.Generator, most_degrees: float) -> float:
     """Radians; discs are tilted at random, hence uniform in the cosine."""
-    return math.acos(_between(rng, math.cos(math.radians(most_degrees)), 1))
+    return math.acos(gl.between(rng, math.cos(math.radians(most_degrees)), 1))
 
 
 def elliptical(rng: np.random.Generator, frame: Frame) -> Map:
     """Sérsic spheroids of n = 1.5 to 4.5, E0 to E6; about one in four is a lenticular."""
     age = float(rng.beta(5, 1.3))
     if rng.random() < 0.25:
-        lenticular = DiscGalaxy(bulge=_between(rng, 0.3, 0.65), age=age)
+        lenticular = DiscGalaxy(bulge=gl.between(rng, 0.3, 0.65), age=age)
         return _disc_galaxy(rng, frame, lenticular, _inclination(rng, 74))
     x, y = frame.axes()
-    index, ratio = _between(rng, 1.5, 4.5), 1 - 0.62 * float(rng.beta(1.2, 1.6))
+    index, ratio = gl.between(rng, 1.5, 4.5), 1 - 0.62 * float(rng.beta(1.2, 1.6))
     light = np.zeros((3, *x.shape), np.float32)
-    boxy = _between(rng, 2.2, 2.6) if rng.random() < 0.2 else 2
+    boxy = gl.between(rng, 2.2, 2.6) if rng.random() < 0.2 else 2
     gl.add(light, 0.7, gl.sersic(x, y, index, 0.8, ratio, boxy), _mix(age))
-    outer = gl.sersic(x, y, index, 1.1, ratio ** _between(rng, 0.5, 1.3))  # bluer, often rounder
+    outer = gl.sersic(x, y, index, 1.1, ratio ** gl.between(rng, 0.5, 1.3))  # bluer, often rounder
     gl.add(light, 0.3, outer, _mix(age - 0.1))
     return light
 
@@ -160,11 +153,11 @@ def elliptical(rng: np.random.Generator, frame: Frame) -> Map:
 def spiral(rng: np.random.Generator, frame: Frame) -> Map:
     """Sa to Sd, grand design to flocculent; some with a weak bar (SAB) or hardly any arms."""
     galaxy = DiscGalaxy(
-        bulge=_log_between(rng, 0.03, 0.35),
-        bar=_between(rng, 0.03, 0.09) if rng.random() < 0.25 else 0.0,
-        bar_length=_between(rng, 0.35, 0.6),
-        arm_contrast=_between(rng, 0.45, 1.0),
-        dust=_between(rng, 0, 0.8),
+        bulge=gl.log_between(rng, 0.03, 0.35),
+        bar=gl.between(rng, 0.03, 0.09) if rng.random() < 0.25 else 0.0,
+        bar_length=gl.between(rng, 0.35, 0.6),
+        arm_contrast=gl.between(rng, 0.45, 1.0),
+        dust=gl.between(rng, 0, 0.8),
         age=float(rng.beta(1.6, 1.8)),
     )
     return _disc_galaxy(rng, frame, galaxy, _inclination(rng, 66))
@@ -173,13 +166,13 @@ def spiral(rng: np.random.Generator, frame: Frame) -> Map:
 def barred_spiral(rng: np.random.Generator, frame: Frame) -> Map:
     """SBa to SBd; some with a ring around the bar, some bars weak."""
     galaxy = DiscGalaxy(
-        bulge=_log_between(rng, 0.04, 0.25),
-        bar=_between(rng, 0.14, 0.34),
-        bar_length=_between(rng, 0.65, 1.2),
-        ring=_between(rng, 0.03, 0.1) if rng.random() < 0.25 else 0.0,
-        ring_radius=_between(rng, 1.0, 1.25),
-        arm_contrast=_between(rng, 0.25, 1.0),
-        dust=_between(rng, 0, 0.6),
+        bulge=gl.log_between(rng, 0.04, 0.25),
+        bar=gl.between(rng, 0.14, 0.34),
+        bar_length=gl.between(rng, 0.65, 1.2),
+        ring=gl.between(rng, 0.03, 0.1) if rng.random() < 0.25 else 0.0,
+        ring_radius=gl.between(rng, 1.0, 1.25),
+        arm_contrast=gl.between(rng, 0.25, 1.0),
+        dust=gl.between(rng, 0, 0.6),
         age=float(rng.beta(1.8, 1.6)),
     )
     return _disc_galaxy(rng, frame, galaxy, _inclination(rng, 58))
@@ -188,12 +181,12 @@ def barred_spiral(rng: np.random.Generator, frame: Frame) -> Map:
 def ring(rng: np.random.Generator, frame: Frame) -> Map:
     """Resonance and collisional rings about a bulge or a small bar, with or without faint arms."""
     galaxy = DiscGalaxy(
-        bulge=_between(rng, 0.1, 0.45),
-        bar=_between(rng, 0.05, 0.15) if rng.random() < 0.3 else 0.0,
-        bar_length=_between(rng, 0.5, 0.8),
-        ring=_between(rng, 0.14, 0.4),
-        ring_radius=_between(rng, 0.95, 1.6),
-        arm_contrast=_between(rng, 0, 0.5),
+        bulge=gl.between(rng, 0.1, 0.45),
+        bar=gl.between(rng, 0.05, 0.15) if rng.random() < 0.3 else 0.0,
+        bar_length=gl.between(rng, 0.5, 0.8),
+        ring=gl.between(rng, 0.14, 0.4),
+        ring_radius=gl.between(rng, 0.95, 1.6),
+        arm_contrast=gl.between(rng, 0, 0.5),
         age=float(rng.beta(1.6, 1.6)),
     )
     return _disc_galaxy(rng, frame, galaxy, _inclination(rng, 66))
@@ -203,33 +196,33 @@ def edge_on(rng: np.random.Generator, frame: Frame) -> Map:
     """Discs within some 12 degrees of edge-on: thin or thick, warped, with and without dust."""
     x, z = frame.axes()
     warped = z - np.float32(rng.normal(0, 0.012)) * x * np.abs(x)
-    scale, tilt = _between(rng, 0.5, 0.8), abs(rng.normal(0, 0.08))  # tilt: cosine of inclination
-    height = scale * math.hypot(_log_between(rng, 0.12, 0.4), tilt)
-    bulge_share, age = _log_between(rng, 0.02, 0.5), float(rng.beta(1.8, 1.4))
+    scale, tilt = gl.between(rng, 0.5, 0.8), abs(rng.normal(0, 0.08))  # tilt: cosine of inclination
+    height = scale * math.hypot(gl.log_between(rng, 0.12, 0.4), tilt)
+    bulge_share, age = gl.log_between(rng, 0.02, 0.5), float(rng.beta(1.8, 1.4))
     light = np.zeros((3, *x.shape), np.float32)
     disc = gl.edge_on_disc(x, warped, scale, height)
     gl.add(light, 1 - bulge_share, disc, _mix(age, 0.1))
     young = gl.edge_on_disc(x, warped, 1.2 * scale, 0.5 * height)
     gl.add(light, 0.3 * (1 - age), young, _mix(age - 0.8))
-    boxy = _between(rng, 2.3, 3) if rng.random() < 0.4 else 2
-    size, index = _between(rng, 0.2, 0.45), _between(rng, 1, 3.5)
-    bulge = gl.sersic(x, z, index, size, _between(rng, 0.5, 0.9), boxy)
+    boxy = gl.between(rng, 2.3, 3) if rng.random() < 0.4 else 2
+    size, index = gl.between(rng, 0.2, 0.45), gl.between(rng, 1, 3.5)
+    bulge = gl.sersic(x, z, index, size, gl.between(rng, 0.5, 0.9), boxy)
     gl.add(light, bulge_share, bulge, _mix(min(1, age + 0.3)))
     if rng.random() < 0.6:
         near_side = warped - np.float32(0.7 * tilt * scale)
         lane = gl.edge_on_disc(x, near_side, 1.3 * scale, 0.4 * height)
-        gl.redden(light, np.float32(_between(rng, 1, 6)) * lane)
+        gl.redden(light, np.float32(gl.between(rng, 1, 6)) * lane)
     return light
 
 
 def merger(rng: np.random.Generator, frame: Frame, stars: int = 1500) -> Map:
     """Pairs before, at and after their first passages: two nuclei, bridges, tidal tails."""
-    ratio = _log_between(rng, 0.25, 1)
+    ratio = gl.log_between(rng, 0.25, 1)
     meeting = Encounter(
         mass_ratio=ratio,
-        pericentre=_between(rng, 0.5, 1.6),
-        friction=_between(rng, 0, 0.35),
-        duration=_between(rng, 2.6, 8),
+        pericentre=gl.between(rng, 0.5, 1.6),
+        friction=gl.between(rng, 0, 0.35),
+        duration=gl.between(rng, 2.6, 8),
     )
     discs = [gl.tilted_disc(rng, stars, meeting.softening, mass) for mass in (1, ratio)]
     start, later = meeting.track()[:2, :, :, None]
@@ -239,7 +232,7 @@ def merger(rng: np.random.Generator, frame: Frame, stars: int = 1500) -> Map:
         np.concatenate([disc[1] + velocity[k] for k, disc in enumerate(discs)], axis=1),
     )
     tilt = cv2.Rodrigues(np.array([_inclination(rng, 65), 0, 0]))[0]
-    spin = cv2.Rodrigues(np.array([0, 0, _between(rng, 0, 2 * math.pi)]))[0]
+    spin = cv2.Rodrigues(np.array([0, 0, gl.between(rng, 0, 2 * math.pi)]))[0]
     view = 0.75 * (tilt @ spin)[:2]  # shrunk until half the light lies as far out as in a disc
     (x, y), (core_x, core_y) = view @ at, view @ nuclei.T
     return _paint_merger(rng, frame, x + 1j * y, core_x + 1j * core_y, ratio)
@@ -256,12 +249,12 @@ def _paint_merger(
     light = np.zeros((3, frame.size_px, frame.size_px), np.float32)
     shares = (1 / (1 + ratio), ratio / (1 + ratio))
     for mine, core, share in zip(np.split(stars, 2), cores, shares, strict=True):
-        age, bulge = float(rng.beta(1.5, 1.5)), _log_between(rng, 0.08, 0.5)
+        age, bulge = float(rng.beta(1.5, 1.5)), gl.log_between(rng, 0.08, 0.5)
         _add_stirred_disc(rng, frame, light, mine.astype(np.complex64), share * (1 - bulge), age)
         x, y = frame.axes()
-        size = _between(rng, 0.15, 0.4) * math.sqrt(share * 2)
+        size = gl.between(rng, 0.15, 0.4) * math.sqrt(share * 2)
         x, y = x - np.float32(core.real), y - np.float32(core.imag)
-        shape = gl.sersic(x, y, _between(rng, 1, 3), size, _between(rng, 0.6, 1))
+        shape = gl.sersic(x, y, gl.between(rng, 1, 3), size, gl.between(rng, 0.6, 1))
         gl.add(light, share * bulge, shape, _mix(min(1, age + 0.3)))
     return light
 
@@ -308,36 +301,8 @@ def render(class_name: str, rng: np.random.Generator, size: int = SIZE) -> npt.N
     _add_field_stars(rng, light, size / SIZE)
     _add_field_galaxies(rng, light, size / SIZE)
     binned = light.reshape(3, size, OVERSAMPLING, size, OVERSAMPLING).sum((2, 4))
-    sky_subtracted = _expose(rng, binned, exposure, size / SIZE)
+    sky_subtracted = expose(rng, binned, exposure, size / SIZE)
     return lupton_rgb(sky_subtracted, exposure.pedestal, exposure.stretch, exposure.softening)
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """One field's instrument and sky. Brightness is in units of the r-band sky noise per pixel."""
-
-    brightness: float  # the galaxy's mean within its half-light radius
-    sky_electrons: float  # per pixel, r band
-    read_noise_electrons: float
-    seeing_px: float  # full width at half maximum
-    moffat_beta: float
-    pedestal: float  # residual sky, which keeps the background off black
-    stretch: float  # of the asinh: the brightness where it turns from linear to logarithmic
-    softening: float  # Lupton's Q
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Exposure":
-        """Draw one, the same way for every class."""
-        return cls(
-            brightness=_log_between(rng, 8, 70),
-            sky_electrons=_log_between(rng, 150, 1500),
-            read_noise_electrons=_between(rng, 3, 9),
-            seeing_px=_between(rng, 1.5, 2.8),
-            moffat_beta=_between(rng, 2.5, 4.5),
-            pedestal=_between(rng, 0.5, 2),
-            stretch=_between(rng, 10, 35),
-            softening=_between(rng, 6, 10),
-        )
 
 
 def _draw_frame(rng: np.random.Generator, size: int) -> Frame:
@@ -348,8 +313,8 @@ def _draw_frame(rng: np.random.Generator, size: int) -> Frame:
     return Frame(
         size_px=size * OVERSAMPLING,
         centre_px=complex(middle, middle) + offset,
-        radius_px=_log_between(rng, 10, 17) * scale,
-        angle_rad=_between(rng, 0, 2 * math.pi),
+        radius_px=gl.log_between(rng, 10, 17) * scale,
+        angle_rad=gl.between(rng, 0, 2 * math.pi),
         hand=int(rng.choice([-1, 1])),
     )
 
@@ -367,53 +332,16 @@ def _add_field_galaxies(rng: np.random.Generator, light: Map, scale: float) -> N
     """Faint background galaxies: small inclined exponentials in random colours."""
     unit, edge = OVERSAMPLING * scale, light.shape[1]
     for _ in range(int(rng.poisson(rng.gamma(1.2, GALAXIES_PER_IMAGE / 1.2)))):
-        radius, ratio = _log_between(rng, 0.8, 2.8) * unit, _between(rng, 0.3, 1)
-        turn, (row, column) = _between(rng, 0, math.pi), rng.integers(edge, size=2)
+        radius, ratio = gl.log_between(rng, 0.8, 2.8) * unit, gl.between(rng, 0.3, 1)
+        turn, (row, column) = gl.between(rng, 0, math.pi), rng.integers(edge, size=2)
         reach = math.ceil(4 * radius / math.sqrt(ratio))
         rows = np.arange(max(0, row - reach), min(edge, row + reach + 1))
         columns = np.arange(max(0, column - reach), min(edge, column + reach + 1))
         v, u = (rows - row)[:, None].astype(np.float32), (columns - column).astype(np.float32)
         x, y = u * math.cos(turn) + v * math.sin(turn), v * math.cos(turn) - u * math.sin(turn)
         shape = gl.sersic(x, y, 1, radius, ratio)
-        shape *= np.float32(_log_between(rng, 30, 500) * scale**2 / shape.sum())
-        colour = gl.sed(_mix(_between(rng, -0.2, 1.2)))
+        shape *= np.float32(gl.log_between(rng, 30, 500) * scale**2 / shape.sum())
+        colour = gl.sed(_mix(gl.between(rng, -0.2, 1.2)))
         light[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += (
             colour[:, None, None] * shape
         )
-
-
-def moffat(width_px: float, beta: float) -> Map:
-    """Moffat (1969) point spread function of unit sum; `width_px` is its FWHM in pixels."""
-    core = width_px / (2 * math.sqrt(2 ** (1 / beta) - 1))
-    reach = math.ceil(4 * width_px)
-    offset = np.arange(-reach, reach + 1, dtype=np.float32) / core
-    kernel = (1 + offset[:, None] ** 2 + offset**2) ** -beta
-    return np.asarray(kernel / kernel.sum(), np.float32)
-
-
-def _expose(rng: np.random.Generator, light: Map, exposure: Exposure, scale: float) -> Map:
-    """What the detector records of `light`, sky subtracted: seeing, photon and read noise."""
-    psf = moffat(exposure.seeing_px * scale, exposure.moffat_beta)
-    noise = math.hypot(math.sqrt(exposure.sky_electrons), exposure.read_noise_electrons)
-    seen = [cv2.filter2D(band, -1, psf, borderType=cv2.BORDER_CONSTANT) for band in light]
-    sky = np.array(SKY_COLOUR, np.float32)[:, None, None] * exposure.sky_electrons
-    expected = np.maximum(np.stack(seen), 0) * noise + sky
-    read = rng.normal(0, exposure.read_noise_electrons, expected.shape)
-    electrons = rng.poisson(expected) + read
-    return np.asarray((electrons - sky) / noise, np.float32)
-
-
-def lupton_rgb(
-    bands: Map, pedestal: float, stretch: float, softening: float
-) -> npt.NDArray[np.uint8]:
-    """Bands g, r, i (3, H, W) to RGB uint8 (H, W, 3), keeping colour (Lupton et al. 2004).
-
-    The mean intensity is stretched by asinh; where a channel would exceed white all three are
-    scaled down together, so that bright cores keep their hue.
-    """
-    weighted = bands * np.array(BAND_WEIGHTS, np.float32)[:, None, None] + np.float32(pedestal)
-    intensity = np.maximum(weighted.mean(axis=0), np.float32(1e-3))
-    gain = np.arcsinh(intensity * np.float32(softening / stretch)) / (softening * intensity)
-    image = np.maximum(weighted[::-1] * gain, 0)
-    image /= np.maximum(image.max(axis=0), 1)
-    return np.ascontiguousarray((image * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))

@@ -5,6 +5,8 @@ unless a name says otherwise. A *map* is float32 (H, W), non-negative, on the ov
 `Frame`; light is float32 (3, H, W) in the bands g, r, i, with the r band summing to about one.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -62,12 +64,22 @@ class DiscPlane:
     phi: Map
 
     @classmethod
-    def seen_by(cls, frame: Frame, axis_ratio: float) -> "DiscPlane":
+    def seen_by(cls, frame: Frame, axis_ratio: float) -> DiscPlane:
         """The plane whose circles `frame` sees with this axis ratio, major axis along x."""
         x, y = frame.axes()
         y = y / np.float32(axis_ratio)
         r = np.sqrt(x * x + y * y) + np.float32(1e-3)
         return cls(x, y, r, np.log(r), np.arctan2(y, x))
+
+
+def between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Uniform in [low, high)."""
+    return float(rng.uniform(low, high))
+
+
+def log_between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Uniform in the logarithm."""
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def sed(colour: tuple[float, float]) -> Map:

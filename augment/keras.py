@@ -7,6 +7,7 @@ degrees, shifts as fractions of the size (or pixels from 1 up), zoom as a half-w
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -40,8 +41,17 @@ def keras_transforms(
     Raises:
         ValueError: naming the argument that is out of its range.
     """
-    if fill_mode not in FILL_MODES:
+    if str(fill_mode) not in FILL_MODES:
         raise ValueError(f"fill_mode '{fill_mode}': one of {', '.join(FILL_MODES)}")
+    for name, value in (
+        ("rotation_range", rotation_range),
+        ("width_shift_range", width_shift_range),
+        ("height_shift_range", height_shift_range),
+        ("shear_range", shear_range),
+        ("channel_shift_range", channel_shift_range),
+    ):
+        if not _is_number(value):
+            raise ValueError(f"{name} {value!r}: expected a number, 0 or more")
     transforms: list[BasicTransform] = []
     geometry: dict[str, Any] = {
         "rotate": (-rotation_range, rotation_range),
@@ -52,9 +62,12 @@ def keras_transforms(
     if rotation_range or width_shift_range or height_shift_range or shear_range or zoom_range:
         transforms.append(A.Affine(**geometry, border_mode=FILL_MODES[fill_mode], p=1.0))
     if channel_shift_range:
-        shift = (-channel_shift_range, channel_shift_range)
+        # Keras draws one shift for all channels: albumentations' brightness, not its RGBShift
+        share = channel_shift_range / 255
         transforms.append(
-            A.RGBShift(r_shift_limit=shift, g_shift_limit=shift, b_shift_limit=shift, p=1.0)
+            A.RandomBrightnessContrast(
+                brightness_limit=(-share, share), contrast_limit=(0, 0), p=1.0
+            )
         )
     if horizontal_flip:
         transforms.append(A.HorizontalFlip(p=0.5))
@@ -70,10 +83,15 @@ def keras_transforms(
     return transforms
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < math.inf
+
+
 def _pair(name: str, value: Any) -> tuple[float, float]:
-    if not isinstance(value, list | tuple) or len(value) != 2 or not 0 <= value[0] <= value[1]:
+    pair = value if isinstance(value, list | tuple) and len(value) == 2 else (1, 0)
+    if not all(map(_is_number, pair)) or pair[0] > pair[1]:
         raise ValueError(f"{name} {value!r}: expected [lower, upper], 0 <= lower <= upper")
-    return float(value[0]), float(value[1])
+    return float(pair[0]), float(pair[1])
 
 
 def _zoom(zoom_range: Range) -> dict[str, tuple[float, float]]:
@@ -91,8 +109,6 @@ def _zoom(zoom_range: Range) -> dict[str, tuple[float, float]]:
 
 
 def _shift(width: float, height: float) -> dict[str, Any]:
-    if width < 0 or height < 0:
-        raise ValueError("width_shift_range and height_shift_range must not be negative")
     if width < 1 and height < 1:
         return {"translate_percent": {"x": (-width, width), "y": (-height, height)}}
     if (0 < width < 1) or (0 < height < 1):

@@ -73,7 +73,7 @@ class Policy:
             )
         if pixels is image:
             pixels = image.copy()
-        return np.ascontiguousarray(pixels), _applied(result["applied_transforms"])
+        return np.require(pixels, requirements="CW"), _applied(result["applied_transforms"])
 
     @property
     def transform_names(self) -> tuple[str, ...]:
@@ -112,12 +112,23 @@ def resolve_policy(name: str, size: int) -> PolicySpec:
     pipeline = A.Compose(transforms, save_applied_params=True)
     spec = spec_of(path.name if is_file else name, serialize(pipeline))
     try:
-        spec.build()(np.zeros((size, size, 3), np.uint8), seed=0)
+        for trial in (spec.build(), Policy(_always(spec.serialized))):
+            trial(np.zeros((size, size, 3), np.uint8), seed=0)
     except AugcliError as error:
         raise UsageError(f"--policy {name}: {error}") from error
     except Exception as error:  # a third party's transform with arguments that it can't use
         raise UsageError(f"--policy {name}: fails at {size} pixels: {error}") from error
     return spec
+
+
+def _always(serialized: Mapping[str, Any]) -> dict[str, Any]:
+    """The same pipeline with every probability 1: a trial must reach what happens rarely."""
+    changed = {name: 1.0 if name == "p" else value for name, value in serialized.items()}
+    if "transform" in changed:
+        changed["transform"] = _always(changed["transform"])
+    if "transforms" in changed:
+        changed["transforms"] = [_always(inner) for inner in changed["transforms"]]
+    return changed
 
 
 def spec_of(name: str, serialized: Mapping[str, Any]) -> PolicySpec:
@@ -174,6 +185,7 @@ def _from_preset(name: str, arguments: dict[str, Any]) -> list[BasicTransform]:
     if name == "keras" and not arguments:
         arguments = KERAS_TUTORIAL
     try:
+        json.dumps(arguments, allow_nan=False)
         return PRESETS[name].build(**arguments)
     except (TypeError, ValueError) as error:
         reason = str(error).partition("() ")[2] or str(error)

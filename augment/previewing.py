@@ -57,10 +57,11 @@ def preview(config: PreviewConfig) -> PreviewResult:
         for sample, fitted in readable
     ]
     if chosen == ALL_POLICIES:
-        rows = [_relabelled(row, name) for row, name in zip(rows, names, strict=True)]
-        title = f"Every preset on one image of {reference.name}"
+        shown = rows[0].label
+        rows = [SheetRow(name, "", row.tiles) for row, name in zip(rows, names, strict=True)]
+        title = f"Every preset on one image of {reference.name} ({shown})"
     else:
-        title = f"Policy {chosen} on {reference.name}"
+        title = f"Policy {policies[0].name} on {reference.name}"
     picture = draw_sheet(title, _headings(config.copies), rows)
     try:
         config.out.parent.mkdir(parents=True, exist_ok=True)
@@ -107,10 +108,6 @@ def _row(
     maker = ViewMaker(Recipe(Fit(config.size, config.fit), spec, config.seed))
     views = [maker.view(fitted, sample.key, copy).pixels for copy in range(config.copies + 1)]
     return SheetRow(reference.classes[sample.label], _shortened(sample.source), views)
-
-
-def _relabelled(row: SheetRow, name: str) -> SheetRow:
-    return SheetRow(name, row.label, row.tiles)
 
 
 def _shortened(source: str, length: int = 26) -> str:

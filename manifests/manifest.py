@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
@@ -110,6 +110,9 @@ class Manifest:
         return tuple(shard for shard in self.shards if shard.split == split)
 
 
+RecordT = TypeVar("RecordT", ReferenceRecord, SplitRecord, FileRecord, ShardRecord)
+
+
 def read_manifest(dataset: Path) -> Manifest:
     """The manifest of the expanded dataset in folder `dataset`.
 
@@ -124,7 +127,7 @@ def read_manifest(dataset: Path) -> Manifest:
         if not dataset.is_dir():
             hint = f"make it with: augcli expand --out {dataset}"
         raise AugcliError(f"{path}: no manifest there; {hint}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AugcliError(f"{path}: not readable as JSON: {error}; expand again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise AugcliError(f"{path}: not an augcli manifest (its format is not '{FORMAT}')")
@@ -146,26 +149,47 @@ def _from_json(content: dict[str, Any]) -> Manifest:
         options=dict(content["options"]),
         policy=dict(content["policy"]),
         versions=dict(content["versions"]),
-        reference=ReferenceRecord(**content["reference"]),
+        reference=_counted(ReferenceRecord(**content["reference"])),
         classes=tuple(str(name) for name in content["classes"]),
-        rounds=int(content["rounds"]),
+        rounds=_count("rounds", content["rounds"]),
         splits={
-            name: SplitRecord(int(s["samples"]), int(s["views"]), tuple(s["per_class"]))
-            for name, s in content["splits"].items()
+            name: _split_record(s, len(content["classes"])) for name, s in content["splits"].items()
         },
-        bytes=dict(content["bytes"]),
-        samples=FileRecord(**content["samples"]),
-        failures=FileRecord(**content["failures"]),
+        bytes={name: _count(name, content["bytes"][name]) for name in content["bytes"]},
+        samples=_counted(FileRecord(**content["samples"])),
+        failures=_counted(FileRecord(**content["failures"])),
         shards=tuple(_shard_record(shard) for shard in content["shards"]),
     )
 
 
 def _shard_record(content: dict[str, Any]) -> ShardRecord:
-    record = ShardRecord(**content)
+    record = _counted(ShardRecord(**content))
     if "/" in record.name or "\\" in record.name or not record.name.endswith(".tar"):
         raise ValueError(f"shard name {record.name!r}")
-    for name in ("round", "chunk", "samples", "bytes"):
-        value = getattr(record, name)
-        if not isinstance(value, int) or value < 0:
-            raise ValueError(f"{name} of shard {record.name}: {value!r}")
     return record
+
+
+def _split_record(content: dict[str, Any], classes: int) -> SplitRecord:
+    record = SplitRecord(**{**content, "per_class": tuple(content["per_class"])})
+    if len(record.per_class) != classes:
+        raise ValueError(f"per_class has {len(record.per_class)} counts for {classes} classes")
+    for count in record.per_class:
+        _count("per_class", count)
+    return _counted(record)
+
+
+def _counted(record: RecordT) -> RecordT:
+    """The record, when its fields are what their annotations say and no number is negative."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if field.type == "int":
+            _count(field.name, value)
+        elif field.type == "str" and not isinstance(value, str):
+            raise ValueError(f"{field.name}: {value!r} is no text")
+    return record
+
+
+def _count(name: str, value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name}: {value!r} is no count")
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
     by_shard = defaultdict(list)
     for row in rows:
         by_shard[row.shard].append(row)
+    faults += _check_names(manifest, by_shard)
     for number, shard in enumerate(manifest.shards):
         faults += _check_shard(dataset, shard, by_shard[shard.name])
         if report is not None:
@@ -119,15 +120,29 @@ def _check_counts(manifest: Manifest, rows: list[ViewRow]) -> Iterator[Fault]:
         yield Fault(SAMPLES_FILE, f"{len(rows)} rows, the manifest has {manifest.samples.rows}")
     if reference.used != sum(split.samples for split in manifest.splits.values()):
         yield Fault(MANIFEST_FILE, "reference.used is not the sum of the splits")
+    costs = {"images": sum(r.length for r in rows), "shards": sum(s.bytes for s in manifest.shards)}
+    if dict(manifest.bytes) != costs:
+        yield Fault(MANIFEST_FILE, f"bytes are {dict(manifest.bytes)}, expected {costs}")
     views = Counter(row.split for row in rows)
     first_round = Counter((row.split, row.label) for row in rows if row.round == 0)
     for name, split in manifest.splits.items():
         if split.views != views[name]:
             yield Fault(SAMPLES_FILE, f"{views[name]} views of {name}, expected {split.views}")
+        if split.samples != sum(split.per_class):
+            yield Fault(MANIFEST_FILE, f"{name}: its samples are not the sum over its classes")
         for label, count in enumerate(split.per_class):
             if first_round[name, label] != count:
                 where = f"{name}, class {manifest.classes[label]}"
                 yield Fault(SAMPLES_FILE, f"{where}: {first_round[name, label]}, expected {count}")
+
+
+def _check_names(manifest: Manifest, by_shard: Mapping[str, list[ViewRow]]) -> Iterator[Fault]:
+    """Every view is in a shard that the manifest lists, once."""
+    listed = Counter(shard.name for shard in manifest.shards)
+    for name in sorted(name for name, times in listed.items() if times > 1):
+        yield Fault(MANIFEST_FILE, f"lists {name} {listed[name]} times")
+    for name in sorted(set(by_shard) - set(listed)):
+        yield Fault(name, f"holds {len(by_shard[name])} views, but the manifest doesn't list it")
 
 
 def _check_samples(manifest: Manifest, rows: list[ViewRow]) -> Iterator[Fault]:
@@ -180,6 +195,10 @@ def _check_shard(dataset: Path, shard: ShardRecord, rows: list[ViewRow]) -> Iter
     if path.stat().st_size != shard.bytes:
         yield Fault(where, f"{path.stat().st_size} bytes, expected {shard.bytes}")
         return
+    if any((row.split, row.round) != (shard.split, shard.round) for row in rows):
+        yield Fault(
+            where, f"holds views of another split or round than {shard.split}, {shard.round}"
+        )
     if len(rows) != shard.samples:
         yield Fault(where, f"{len(rows)} rows in {SAMPLES_FILE}, expected {shard.samples}")
     try:

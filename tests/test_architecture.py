@@ -79,14 +79,18 @@ def test_every_room_is_shipped_and_nothing_else() -> None:
 
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     packages = set(config["tool"]["setuptools"]["packages"])
-    folders = {path.parent.relative_to(ROOT) for room in FLOW[1:] for path in (ROOT / room).rglob("*.py")}
+    folders = {
+        path.parent.relative_to(ROOT) for room in FLOW[1:] for path in (ROOT / room).rglob("*.py")
+    }
     assert packages == {"augcli", *(".".join(("augcli", *f.parts)) for f in folders)}
     assert [path.name for path in ROOT.glob("*.py")] == ["cli.py"]
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:
     code = "import sys, augcli.cli; print(*sorted(sys.modules))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     loaded = set(result.stdout.split())
     assert not loaded & set(HEAVY)
 
@@ -100,5 +104,7 @@ def test_expansion_needs_no_torch() -> None:
         "resolve_policy('augmentor', 16).build()(np.zeros((16, 16, 3), np.uint8), 1)\n"
         "print('torch' in sys.modules)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "False"

@@ -162,9 +162,7 @@ def test_train_without_expansion(split_photos: Path, tmp_path: Path, source: str
     assert run_record["test"]["n"] > 0
 
 
-def test_runs_are_numbered(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_are_numbered(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ("train", "--shards", dataset, "--epochs", 1, "--workers", 0)
     run(*arguments)

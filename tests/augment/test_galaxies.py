@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from augcli.augment.galaxies import CLASSES, SIZE, lupton_rgb, moffat, render
+from augcli.augment.galaxies import CLASSES, SIZE, render
+from augcli.augment.galaxy_camera import lupton_rgb, moffat
 from augcli.augment.galaxy_light import Encounter, Frame
 from augcli.manifests.errors import UsageError
 
