@@ -68,19 +68,32 @@ def _decode_jpeg(data: bytes, min_side: int, max_megapixels: float) -> Pixels | 
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return None
-    if colorspace not in ("YCbCr", "RGB", "Gray"):
-        return None
     _check_size(width, height, max_megapixels)
-    orientation = _jpeg_orientation(data)
+    if colorspace not in ("YCbCr", "RGB", "Gray"):
+        _decode_with_turbo(data, "CMYK", 0)  # only to see whether it is whole
+        return None
+    pixels = _decode_with_turbo(data, "RGB", min_side)
+    if pixels is None:
+        return None
+    return np.ascontiguousarray(_UPRIGHT[_jpeg_orientation(data)](pixels))
+
+
+def _decode_with_turbo(data: bytes, colorspace: str, min_side: int) -> Pixels | None:
+    """Pixels as stored, not turned; None when Pillow may know better.
+
+    Raises:
+        DecodeError: the data end early; Pillow would fill the rest with grey.
+    """
+    factor = 2 if min_side else 1
     try:
-        pixels = simplejpeg.decode_jpeg(
-            data, "RGB", min_height=min_side, min_width=min_side, min_factor=2 if min_side else 1
+        pixels: Pixels = simplejpeg.decode_jpeg(
+            data, colorspace, min_height=min_side, min_width=min_side, min_factor=factor
         )
     except ValueError as error:
-        if "premature end" in str(error).lower():  # Pillow would fill the rest with grey
+        if "premature end" in str(error).lower():
             raise DecodeError(f"damaged: {error}") from error
         return None
-    return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+    return pixels
 
 
 def _jpeg_orientation(data: bytes) -> int:

@@ -41,7 +41,7 @@ class _Totals:
     def __init__(self, classes: int) -> None:
         self.shards: list[ShardRecord] = []
         self.failures: list[Failure] = []
-        self.blank = 0
+        self.blank: list[str] = []
         self.image_bytes = 0
         self.views: Counter[str] = Counter()
         self.samples: dict[str, list[int]] = {split: [0] * classes for split in SPLITS}
@@ -50,7 +50,7 @@ class _Totals:
     def add(self, record: TaskRecord) -> None:
         self.shards += record.shards
         self.failures += record.failures
-        self.blank += len(record.blank)
+        self.blank += record.blank
         for row in record.rows:
             self.views[row.split] += 1
             self.image_bytes += row.length
@@ -147,7 +147,7 @@ def _manifest(
             inputs=used + failures.rows,
             used=used,
             failures=failures.rows,
-            blank=totals.blank,
+            blank=tuple(sorted(totals.blank)),
         ),
         classes=reference.classes,
         rounds=plan.rounds,

@@ -19,7 +19,7 @@ import yaml
 
 from augcli.augment.decode import Pixels
 from augcli.augment.pipeline import A, BaseCompose, BasicTransform
-from augcli.augment.policy_file import build_pipeline
+from augcli.augment.policy_file import build_pipeline, check_finite
 from augcli.augment.presets import KERAS_TUTORIAL, PRESETS
 from augcli.augment.seeding import ViewStream
 from augcli.manifests.errors import AugcliError, UsageError, unknown_name
@@ -73,7 +73,7 @@ class Policy:
             )
         if pixels is image:
             pixels = image.copy()
-        return np.require(pixels, requirements="CW"), _applied(result["applied_transforms"])
+        return np.require(pixels, requirements=["C", "W"]), _applied(result["applied_transforms"])
 
     @property
     def transform_names(self) -> tuple[str, ...]:
@@ -123,7 +123,9 @@ def resolve_policy(name: str, size: int) -> PolicySpec:
 
 def _always(serialized: Mapping[str, Any]) -> dict[str, Any]:
     """The same pipeline with every probability 1: a trial must reach what happens rarely."""
-    changed = {name: 1.0 if name == "p" else value for name, value in serialized.items()}
+    changed: dict[str, Any] = {
+        name: 1.0 if name == "p" else value for name, value in serialized.items()
+    }
     if "transform" in changed:
         changed["transform"] = _always(changed["transform"])
     if "transforms" in changed:
@@ -185,8 +187,10 @@ def _from_preset(name: str, arguments: dict[str, Any]) -> list[BasicTransform]:
     if name == "keras" and not arguments:
         arguments = KERAS_TUTORIAL
     try:
-        json.dumps(arguments, allow_nan=False)
+        check_finite(arguments, name)
         return PRESETS[name].build(**arguments)
+    except UsageError as error:
+        raise UsageError(f"--policy {error}") from error
     except (TypeError, ValueError) as error:
         reason = str(error).partition("() ")[2] or str(error)
         raise UsageError(f"--policy {name}: {reason}") from error
@@ -228,10 +232,21 @@ def _refuse_aliases(path: Path, text: str) -> None:
 
 
 def _applied(transforms: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
+    """What was drawn, for the record: static parameters left out, six digits of each number."""
     return [
-        [name, {k: _plain(v) for k, v in parameters.items() if k not in _STATIC_PARAMETERS}]
-        for name, parameters in transforms
+        [name, {k: _short(_plain(v)) for k, v in drawn.items() if k not in _STATIC_PARAMETERS}]
+        for name, drawn in transforms
     ]
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    return value
 
 
 def _plain(value: Any) -> Any:

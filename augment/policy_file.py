@@ -81,7 +81,7 @@ def _build(node: object, where: str, depth: int) -> Any:
     name = str(node["__class_fullname__"])
     arguments = {str(k): v for k, v in node.items() if k != "__class_fullname__"}
     where = f"{where}.{name.rpartition('.')[2]}"
-    _check_finite(arguments, where)
+    check_finite(arguments, where)
     if name in COMPOSITIONS:
         return _build_composition(name, arguments, where, depth)
     return _instantiate(_transform_class(name, where), arguments, where)
@@ -147,7 +147,12 @@ def _reason(error: Exception) -> str:
     return lines[0]
 
 
-def _check_finite(value: object, where: str, depth: int = 0) -> None:
+def check_finite(value: object, where: str, depth: int = 0) -> None:
+    """Refuse numbers that JSON can't hold, and nesting without end.
+
+    Raises:
+        UsageError: naming the field.
+    """
     if depth > MAX_DEPTH:
         raise UsageError(f"{where}: nested more than {MAX_DEPTH} deep")
     if isinstance(value, float) and not math.isfinite(value):
@@ -155,10 +160,10 @@ def _check_finite(value: object, where: str, depth: int = 0) -> None:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key != "transforms":
-                _check_finite(item, f"{where}.{key}", depth + 1)
+                check_finite(item, f"{where}.{key}", depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _check_finite(item, where, depth + 1)
+            check_finite(item, where, depth + 1)
 
 
 def _count(transform: Any) -> int:

@@ -61,5 +61,6 @@ def _print_made(result: ExpandResult, manifest: Manifest, console: Console) -> N
             f"with reasons in {result.dataset / FAILURES_FILE}"
         )
     if reference.blank:
-        console.print(f"blank       {reference.blank} images have a single colour")
+        named = ", ".join(reference.blank[:3]) + (", …" if len(reference.blank) > 3 else "")
+        console.print(f"blank       {len(reference.blank)} used images have one colour: {named}")
     console.print(f"look at     {result.dataset / PREVIEW_FILE}", soft_wrap=True)

@@ -35,5 +35,5 @@ def recall_root(fingerprint: str) -> Path | None:
         content = (cache_folder() / "references" / f"{fingerprint}.txt").read_bytes()
     except OSError:
         return None
-    root = Path(os.fsdecode(content))
-    return root if content and root.is_dir() else None
+    root = os.fsdecode(content)
+    return Path(root) if os.path.isdir(root) else None  # noqa: PTH112, is_dir raises

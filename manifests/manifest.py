@@ -59,7 +59,10 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class ReferenceRecord:
-    """The reference dataset: `inputs` = used + failures. See `Reference` for `name`, `spec`."""
+    """The reference dataset: `inputs` = used + failures. See `Reference` for `name`, `spec`.
+
+    `blank` lists the used images that have a single colour when fitted: worth a look.
+    """
 
     name: str
     spec: str
@@ -67,7 +70,7 @@ class ReferenceRecord:
     inputs: int
     used: int
     failures: int
-    blank: int
+    blank: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def _from_json(content: dict[str, Any]) -> Manifest:
         options=dict(content["options"]),
         policy=dict(content["policy"]),
         versions=dict(content["versions"]),
-        reference=_counted(ReferenceRecord(**content["reference"])),
+        reference=_reference_record(content["reference"]),
         classes=tuple(str(name) for name in content["classes"]),
         rounds=_count("rounds", content["rounds"]),
         splits={
@@ -160,6 +163,10 @@ def _from_json(content: dict[str, Any]) -> Manifest:
         failures=_counted(FileRecord(**content["failures"])),
         shards=tuple(_shard_record(shard) for shard in content["shards"]),
     )
+
+
+def _reference_record(content: dict[str, Any]) -> ReferenceRecord:
+    return _counted(ReferenceRecord(**{**content, "blank": tuple(content["blank"])}))
 
 
 def _shard_record(content: dict[str, Any]) -> ShardRecord:
@@ -186,6 +193,8 @@ def _counted(record: RecordT) -> RecordT:
             _count(field.name, value)
         elif field.type == "str" and not isinstance(value, str):
             raise ValueError(f"{field.name}: {value!r} is no text")
+        elif field.type == "tuple[str, ...]" and not all(isinstance(name, str) for name in value):
+            raise ValueError(f"{field.name}: {value!r} are no names")
     return record
 
 

@@ -30,8 +30,6 @@ def _template() -> bytes:
     header[_CHECKSUM] = b" " * 8  # counts as blanks in its own sum
     header[156:157] = b"0"  # a regular file
     header[257:265] = b"ustar\x0000"
-    header[329:337] = b"0000000\0"  # device numbers
-    header[337:345] = b"0000000\0"
     return bytes(header)
 
 
@@ -43,7 +41,8 @@ def member_header(name: str, size: int) -> bytes:
     """The 512-byte header of a regular file of `size` bytes.
 
     Raises:
-        AugcliError: the name is empty, not printable ASCII or over 100 bytes, or the size over 8 GiB.
+        AugcliError: the name is empty, not printable ASCII or over 100 bytes, or the size over
+            8 GiB.
     """
     if not (name.isascii() and name.isprintable() and 0 < len(name) <= NAME_BYTES):
         raise AugcliError(

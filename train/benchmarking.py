@@ -192,8 +192,8 @@ def _finding(
 ) -> Finding:
     assert expansion.manifest is not None
     return Finding(
-        rates={row.arm: row.training.median for row in throughput.arms},
-        source_rates={row.arm: row.source.median for row in throughput.arms},
+        source_rates={row.arm: row.source for row in throughput.arms},
+        training_rates={row.arm: row.training for row in throughput.arms},
         wait_shares={row.arm: row.wait_share for row in throughput.arms},
         accuracies={row.arm: row.accuracies for row in accuracy},
         expansion_seconds=expansion.seconds,

@@ -22,6 +22,24 @@ STEP_BOUND_SHARE = 0.05  # waiting less than this for data, no source can help m
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A rate: the median of repeated measurements, with the least and the greatest."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Measured:
+        """Summarise repeated measurements."""
+        return cls(statistics.median(values), min(values), max(values))
+
+    def overlaps(self, other: Measured) -> bool:
+        """Whether the two could be the same rate, as far as these measurements go."""
+        return self.least <= other.greatest and other.least <= self.greatest
+
+
+@dataclass(frozen=True)
 class Interval:
     """A mean with its 95 % interval; `half_width` is None for a single value."""
 
@@ -58,10 +76,11 @@ def break_even_epochs(
 
 @dataclass(frozen=True)
 class Finding:
-    """What the verdict is made from. Rates are images/s of training, accuracies 0..1 by seed."""
+    """What the verdict is made from: by arm, images/s of the source alone and of training, the
+    share of training spent waiting for data (0..1), and accuracies (0..1) by seed."""
 
-    rates: Mapping[str, float]
-    source_rates: Mapping[str, float]
+    source_rates: Mapping[str, Measured]
+    training_rates: Mapping[str, Measured]
     wait_shares: Mapping[str, float]
     accuracies: Mapping[str, Sequence[float]]
     expansion_seconds: float
@@ -84,33 +103,35 @@ def verdict(finding: Finding) -> list[str]:
 
 
 def _speed(finding: Finding) -> str:
-    source = finding.source_rates["shards"] / finding.source_rates["on-the-fly"]
-    training = finding.rates["shards"] / finding.rates["on-the-fly"]
+    stored, fresh = (finding.training_rates[arm] for arm in ("shards", "on-the-fly"))
+    alone = finding.source_rates["shards"].median / finding.source_rates["on-the-fly"].median
     wait = finding.wait_shares["on-the-fly"]
-    text = (
-        f"Stored views come {source:.1f} times as fast as views made on the fly; training from "
-        f"them runs {training:.2f} times as fast"
-    )
+    text = f"Stored views come {alone:.1f} times as fast as views made on the fly"
     if wait < STEP_BOUND_SHARE:
         return (
-            f"{text}: only {wait:.0%} of training on the fly is waiting, so neither matters here."
+            f"{text}, but training on the fly waits for data only {wait:.0%} of its time: the "
+            "training step is the bottleneck, and neither source makes it faster."
         )
-    return f"{text} ({wait:.0%} of training on the fly is waiting for data)."
+    if stored.overlaps(fresh):
+        return f"{text}; in training the difference can't be told from noise ({wait:.0%} waiting)."
+    return (
+        f"{text}; training from them runs {stored.median / fresh.median:.2f} times as fast "
+        f"({wait:.0%} of training on the fly is waiting for data)."
+    )
 
 
 def _pay_back(finding: Finding) -> str:
-    epochs = break_even_epochs(
-        finding.expansion_seconds,
-        finding.samples / finding.rates["on-the-fly"],
-        finding.samples / finding.rates["shards"],
-    )
+    stored, fresh = (finding.training_rates[arm] for arm in ("shards", "on-the-fly"))
     cost = f"Expanding took {finding.expansion_seconds:.1f} s"
-    if epochs is None:
-        return f"{cost} and does not pay back on this machine: training is no faster from shards."
-    runs = epochs / finding.epochs
+    bound = finding.wait_shares["on-the-fly"] < STEP_BOUND_SHARE
+    epochs = break_even_epochs(
+        finding.expansion_seconds, finding.samples / fresh.median, finding.samples / stored.median
+    )
+    if epochs is None or bound or stored.overlaps(fresh):
+        return f"{cost}; with this model and machine it saves no time that could be measured."
     return (
-        f"{cost} and pays back after {math.ceil(epochs):,} epochs, or {runs:.1f} trainings of "
-        f"{finding.epochs} epochs."
+        f"{cost} and pays back after {math.ceil(epochs):,} epochs, or "
+        f"{epochs / finding.epochs:.1f} trainings of {finding.epochs} epochs."
     )
 
 

@@ -45,7 +45,7 @@ class TrainConfig:
         minimum=0.0,
         shown_default="by optimiser",
     )
-    sched: str = setting("cosine", "learning-rate schedule", choices=SCHEDULES)
+    sched: str = setting("onecycle", "learning-rate schedule", choices=SCHEDULES)
     seed: int = setting(
         0, "seed of weights, order and (with --data) views", minimum=0, maximum=2**63 - 1
     )
@@ -75,6 +75,6 @@ class BenchmarkConfig:
     copies: int = setting(5, "augmented copies of each training image", minimum=1)
     model: str = setting("small", "small, or a torchvision classification model by name")
     epochs: int = setting(12, "epochs of each training", minimum=1)
-    seeds: int = setting(2, "trainings per arm, each with its own seed", minimum=1)
+    seeds: int = setting(3, "trainings per arm, each with its own seed", minimum=1)
     out: Path = setting(Path("runs/benchmark"), "folder of the tables and the trainings")
     size: int = setting(96, "output size in pixels, square", minimum=8, maximum=4096)

@@ -17,8 +17,9 @@ from augcli.manifests.settings import option_name
 from augcli.train.batch import Sources
 from augcli.train.config import TrainConfig
 
-FREE_ON_RESUME = ("workers", "device", "out", "resume")
-"""Fields of the config that may change between an interruption and going on."""
+FREE_ON_RESUME = ("workers", "device", "out", "resume", "shards", "data")
+"""Fields of the config that may change between an interruption and going on. What the two paths
+lead to is compared by the hashes in the source's description."""
 
 
 def plain_config(config: TrainConfig) -> dict[str, Any]:

@@ -138,6 +138,7 @@ class BatchLoader:
                 prefetch_factor=4,
                 pin_memory=self._pinned,
                 worker_init_fn=_prepare_worker,
+                generator=torch.Generator(),  # else it draws from the trainer's
             )
         return self._loader
 

@@ -47,10 +47,12 @@ class Method:
     """Default weight decay: an L2 penalty on the loss, or decoupled in adamw."""
 
 
+# Learning rates from a coarse scan of `small` on 239 galaxies and 500 photographs of clothes at 96
+# pixels: a few rates, one or two seeds, 20 to 30 epochs. Neighbours were mostly as good.
 OPTIMIZERS: dict[str, Method] = {
-    "sgd": Method(_sgd, lr=0.05, weight_decay=5e-4),
+    "sgd": Method(_sgd, lr=0.1, weight_decay=5e-4),
     "adam": Method(_adam, lr=0.002, weight_decay=1e-4),
-    "adamw": Method(_adamw, lr=0.002, weight_decay=0.05),
+    "adamw": Method(_adamw, lr=0.003, weight_decay=0.05),
     "rmsprop": Method(_rmsprop, lr=0.001, weight_decay=1e-4),
 }
 

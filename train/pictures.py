@@ -96,8 +96,8 @@ def draw_curves(path: Path, rows: Sequence[Row], best_epoch: int) -> None:
     rates.set_ylim(bottom=0)
     rates.locator_params(axis="y", nbins=5)
     rates.yaxis.set_major_formatter("{x:.3g}")
-    losses.legend(fontsize=9, loc="upper right", framealpha=0.9, edgecolor="none")
-    accuracies.legend(fontsize=9, loc="lower right", framealpha=0.9, edgecolor="none")
+    losses.legend(fontsize=9, loc="best", framealpha=0.9, edgecolor="none")
+    accuracies.legend(fontsize=9, loc="best", framealpha=0.9, edgecolor="none")
     save_figure(figure, path)
 
 

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from augcli.manifests.files import write_atomic
-from augcli.train.comparison import Interval
+from augcli.train.comparison import Interval, Measured
 from augcli.train.comparison_picture import draw_comparison
-from augcli.train.throughput import Measured
 
 if TYPE_CHECKING:
     from augcli.train.benchmarking import BenchmarkResult
@@ -33,8 +32,13 @@ def write_report(result: BenchmarkResult) -> None:
     write_atomic(folder / MARKDOWN_FILE, markdown(result))
 
 
-def throughput_table(result: BenchmarkResult) -> Table:
-    """The throughput table for people, units in the header."""
+def throughput_table(result: BenchmarkResult, spread: bool = True) -> Table:
+    """The throughput table for people, units in the header; `spread` adds least and greatest."""
+
+    def shown(rate: Measured) -> str:
+        text = f"{rate.median:,.0f}"
+        return f"{text} ({rate.least:,.0f}–{rate.greatest:,.0f})" if spread else text
+
     head = [
         "source",
         "source alone, images/s",
@@ -46,8 +50,8 @@ def throughput_table(result: BenchmarkResult) -> Table:
     rows = [
         [
             row.arm,
-            _rate(row.source),
-            _rate(row.training),
+            shown(row.source),
+            shown(row.training),
             f"{row.wait_share:.0%}",
             f"{row.cpu_ms_per_view:.2f}",
             f"{row.bytes_per_view / 1000:.1f}",
@@ -57,7 +61,7 @@ def throughput_table(result: BenchmarkResult) -> Table:
     return [
         head,
         *rows,
-        ["(one batch repeated)", "", _rate(result.throughput.synthetic), "", "", ""],
+        ["(one batch repeated)", "", shown(result.throughput.synthetic), "", "", ""],
     ]
 
 
@@ -209,10 +213,6 @@ def _markdown_table(table: Table) -> Sequence[str]:
 
 def _numbers(rate: Measured) -> list[str]:
     return [f"{rate.median:.2f}", f"{rate.least:.2f}", f"{rate.greatest:.2f}"]
-
-
-def _rate(rate: Measured) -> str:
-    return f"{rate.median:,.0f} ({rate.least:,.0f}–{rate.greatest:,.0f})"
 
 
 def _percent(value: Interval) -> str:

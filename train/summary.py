@@ -44,7 +44,7 @@ def print_training(result: TrainResult, console: Console) -> None:
 
 def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     """Both tables and the verdict."""
-    _print_table("Throughput", throughput_table(result), console)
+    _print_table("Throughput", throughput_table(result, spread=False), console)
     _print_table("Accuracy", accuracy_table(result), console)
     for sentence in result.verdict:
         console.print(f"• {sentence}")

@@ -12,6 +12,7 @@ import torch
 
 from augcli.manifests.manifest import read_manifest
 from augcli.train.batch import Batch, Source
+from augcli.train.comparison import Measured
 from augcli.train.config import TrainConfig
 from augcli.train.models import build_model
 from augcli.train.optimizers import (
@@ -25,20 +26,6 @@ from augcli.train.step import choose_device, to_device, train_step
 
 REPEATS = 3
 SECONDS = 1.2  # of one measurement, at least; whole batches
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A rate: the median of `REPEATS` measurements in turns, with the least and the greatest."""
-
-    median: float
-    least: float
-    greatest: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> Measured:
-        """Summarise repeated measurements."""
-        return cls(statistics.median(values), min(values), max(values))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,236 @@
+"""Scanning: every file ends as a sample or as a failure, and the layout decides class and split."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from augcli.manifests import scan as scan_module
+from augcli.manifests.errors import UsageError
+from augcli.manifests.reference import Reference
+from augcli.manifests.scan import IMAGE_EXTENSIONS, scan
+from augcli.manifests.splits import SPLIT_NAMES
+
+Tree = Callable[..., Path]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Makes files (empty: nothing is opened) in a folder, which is returned."""
+
+    def make(*sources: str) -> Path:
+        root = tmp_path / "data"
+        for source in sources:
+            (root / source).parent.mkdir(parents=True, exist_ok=True)
+            (root / source).touch()
+        return root
+
+    return make
+
+
+def sources(reference: Reference) -> list[str]:
+    return [sample.source for sample in reference.samples]
+
+
+def reasons(reference: Reference) -> dict[str, str]:
+    return {failure.source: failure.reason for failure in reference.skipped}
+
+
+def test_folder_per_class(tree: Tree) -> None:
+    reference = scan(tree("dog/1.jpg", "cat/2.jpg", "cat/1.jpg"))
+    assert reference.classes == ("cat", "dog")
+    assert sources(reference) == ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg"]
+    assert [sample.label for sample in reference.samples] == [0, 0, 1]
+    assert (reference.name, reference.skipped) == ("data", ())
+
+
+@pytest.mark.parametrize("written", [str.lower, str.upper, str.title])
+@pytest.mark.parametrize("name", sorted(SPLIT_NAMES))
+def test_every_split_name(tree: Tree, name: str, written: Callable[[str], str]) -> None:
+    split = SPLIT_NAMES[name]
+    folders = {written(name): split}
+    if split != "train":
+        folders["train"] = "train"
+    reference = scan(
+        tree(*(f"{folder}/{c}/1.jpg" for folder in folders for c in "ab")),
+        val_fraction=0.0 if split != "val" else None,
+    )
+    assert reference.classes == ("a", "b")
+    found = {sample.source.split("/")[0]: sample.split for sample in reference.samples}
+    assert found == folders
+
+
+def test_split_names_without_train_are_classes(tree: Tree) -> None:
+    assert scan(tree("test/1.jpg", "dev/1.jpg")).classes == ("dev", "test")
+
+
+def test_missing_validation_is_taken_from_training_only(tree: Tree) -> None:
+    files = [f"{split}/{c}/{n}.jpg" for split in ("train", "test") for c in "ab" for n in range(60)]
+    reference = scan(tree(*files))
+    assert {s.source.split("/")[0] for s in reference.of_split("val")} == {"train"}
+    assert len(reference.of_split("test")) == 120
+    assert sum(reference.class_counts("train")) + sum(reference.class_counts("val")) == 120
+
+
+@pytest.mark.parametrize("names", [("val", "validation"), ("Train", "training"), ("test", "eval")])
+def test_two_folders_for_one_split(tree: Tree, names: tuple[str, str]) -> None:
+    folders = {*names, "train"} if "Train" not in names else set(names)
+    with pytest.raises(UsageError) as error:
+        scan(tree(*(f"{folder}/a/1.jpg" for folder in folders)))
+    assert all(name in str(error.value) for name in names)
+
+
+@pytest.mark.parametrize("extension", sorted(IMAGE_EXTENSIONS))
+def test_image_extensions_in_any_case(tree: Tree, extension: str) -> None:
+    data = tree(f"a/1{extension}", f"a/2{extension.upper()}", f"b/3.x{extension.title()}")
+    assert len(scan(data).samples) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("a/.1.jpg", "hidden file"),
+        ("a/.DS_Store", "hidden file"),
+        ("a/notes.txt", "not an image extension: .txt"),
+        ("a/1.jpg.part", "not an image extension: .part"),
+        ("a/1.", "not an image extension: ."),
+        ("a/README", "no image extension"),
+        ("1.jpg", "not in a class folder"),
+        ("labels.csv", "not an image extension: .csv"),
+    ],
+)
+def test_skipped_files_have_reasons(tree: Tree, source: str, reason: str) -> None:
+    reference = scan(tree("a/ok.jpg", "b/ok.jpg", source))
+    assert len(reference.samples) == 2
+    assert reasons(reference) == {source: reason}
+
+
+@pytest.mark.parametrize("source", ["train/1.jpg", "extra/a/1.jpg", "1.jpg", "extra/1.jpg"])
+def test_outside_class_folders_of_split_data(tree: Tree, source: str) -> None:
+    reference = scan(tree("train/a/1.jpg", "train/b/1.jpg", source))
+    assert reasons(reference) == {source: "not in a class folder"}
+    assert reference.classes == ("a", "b")
+
+
+def test_hidden_folders_are_reported_once(tree: Tree) -> None:
+    reference = scan(tree("a/1.jpg", ".git/x/1.jpg", "a/.thumbs/1.jpg", "a/.thumbs/2.jpg"))
+    assert reasons(reference) == {".git": "hidden folder", "a/.thumbs": "hidden folder"}
+
+
+def test_nested_folders_belong_to_the_outermost(tree: Tree) -> None:
+    reference = scan(tree("a/x/y/1.jpg", "b/x/1.jpg"))
+    assert reference.classes == ("a", "b")
+    assert sources(reference) == ["a/x/y/1.jpg", "b/x/1.jpg"]
+
+
+def test_links_in_circles_end(tree: Tree) -> None:
+    data = tree("a/1.jpg", "b/1.jpg")
+    (data / "a" / "up").symlink_to("..", target_is_directory=True)
+    (data / "b" / "here").symlink_to(".", target_is_directory=True)
+    reference = scan(data)
+    assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
+    assert set(reasons(reference)) == {"a/up", "b/here"}
+
+
+def test_link_to_itself_is_a_failure(tree: Tree) -> None:
+    """Was an OSError: `DirEntry.is_dir` raises for these."""
+    data = tree("a/1.jpg", "b/1.jpg")
+    (data / "a" / "self").symlink_to("self")
+    (data / "self").symlink_to("self")
+    reference = scan(data)
+    assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
+    assert set(reasons(reference)) == {"a/self", "self"}
+
+
+def test_linked_folder_counts_where_it_really_is(tree: Tree) -> None:
+    """Was: a link in `a` to the folder `b` turned b's images into a's, and b vanished."""
+    data = tree("a/1.jpg", "b/1.jpg")
+    (data / "a" / "link").symlink_to("../b", target_is_directory=True)
+    reference = scan(data)
+    assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
+    assert list(reasons(reference)) == ["a/link"]
+
+
+def test_links_out_of_the_data_are_followed(tree: Tree, tmp_path: Path) -> None:
+    data = tree("a/1.jpg")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "2.jpg").touch()
+    (data / "b").symlink_to(outside, target_is_directory=True)
+    (data / "a" / "3.jpg").symlink_to(outside / "2.jpg")
+    (data / "a" / "4.jpg").symlink_to(tmp_path / "nowhere.jpg")  # fails when it is read
+    assert sources(scan(data)) == ["a/1.jpg", "a/3.jpg", "a/4.jpg", "b/2.jpg"]
+
+
+def test_names_that_are_not_utf8_are_reported(tree: Tree) -> None:
+    data = tree("a/1.jpg", "b/1.jpg")
+    try:
+        (data / "a" / os.fsdecode(b"caf\xe9.jpg")).touch()
+        (data / os.fsdecode(b"\xff")).mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has UTF-8 names only")
+    (data / os.fsdecode(b"\xff") / "1.jpg").touch()
+    reference = scan(data)
+    assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
+    assert set(reasons(reference)) == {"a/caf\\udce9.jpg", "\\udcff"}
+    assert all("UTF-8" in reason for reason in reasons(reference).values())
+
+
+def test_every_file_is_a_sample_or_a_failure(tree: Tree) -> None:
+    names = ("1.jpg", "2.PNG", ".3.jpg", "4", "5.txt", "é ü.jpg", "new\nline.jpg")
+    folders = ("", "train/", "train/a/", "train/b/c/", "test/a/", "other/", "other/a/")
+    made = [folder + name for folder in folders for name in names]
+    reference = scan(tree(*made))
+    listed = sources(reference) + list(reasons(reference))
+    assert sorted(listed) == sorted(made)
+
+
+def test_order_of_the_listing_changes_nothing(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [f"{c}/{n}.jpg" for c in ("b", "a", "c") for n in range(5)]
+    data = tree(*files, "x.txt", "a/.h", "b/deep/1.jpg")
+    expected = scan(data)
+    entries = scan_module._entries
+    for seed in range(5):
+        shuffled = random.Random(seed)
+        monkeypatch.setattr(
+            scan_module,
+            "_entries",
+            lambda folder, r=shuffled: r.sample(e := entries(folder), len(e)),
+        )
+        assert scan(data) == expected
+
+
+def test_adding_images_moves_no_others(tree: Tree) -> None:
+    before = scan(tree(*(f"{c}/{n}.jpg" for c in "ab" for n in range(40))))
+    after = scan(tree(*(f"{c}/{n}.jpg" for c in "0abc" for n in range(35, 80))))
+    split_of = {sample.source: (sample.key, sample.split) for sample in after.samples}
+    assert all(split_of[s.source] == (s.key, s.split) for s in before.samples)
+    assert before.fingerprint() != after.fingerprint()
+
+
+def test_fingerprint_sees_splits_and_classes(tree: Tree) -> None:
+    data = tree("a/1.jpg", "b/1.jpg")
+    fingerprints = {
+        scan(data, val_fraction=0.0, test_fraction=0.0).fingerprint(),
+        scan(data, val_fraction=0.0, test_fraction=0.99).fingerprint(),
+    }
+    (data / "b").rename(data / "c")
+    fingerprints.add(scan(data, val_fraction=0.0, test_fraction=0.0).fingerprint())
+    assert len(fingerprints) == 3
+
+
+def test_not_a_dataset(tree: Tree) -> None:
+    data = tree("notes.txt", "1.jpg")
+    for path, message in (
+        (data, "one folder per class"),
+        (data / "notes.txt", "expected a folder, or a table"),
+        (data / "nowhere", "no such file or folder"),
+        (data / "nowhere.csv", "no such file or folder"),
+    ):
+        with pytest.raises(UsageError, match=message) as error:
+            scan(path)
+        assert str(path) in str(error.value)

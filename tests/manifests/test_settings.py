@@ -1,0 +1,79 @@
+"""Settings: bounds and choices hold for the Python API as for the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import pytest
+
+from augcli.augment.config import ExpandConfig, PreviewConfig
+from augcli.manifests.errors import UsageError
+from augcli.manifests.settings import check_settings, option_name, setting
+from augcli.train.config import BenchmarkConfig, TrainConfig
+
+CONFIGS = [ExpandConfig, PreviewConfig, TrainConfig, BenchmarkConfig]
+
+
+@dataclass(frozen=True)
+class Config:
+    word: str = setting("a", "a word", choices=("a", "b"))
+    image_count: int = setting(1, "a count", minimum=1, maximum=5)
+    part: float | None = setting(None, "a part", minimum=0.0, below=1.0)
+    flag: bool = setting(False, "a flag", minimum=1)
+    plain: int = -1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(),
+        Config(word="b", image_count=5, part=0.0),
+        Config(image_count=1, part=0.999, flag=False),
+        *(kind() for kind in CONFIGS),
+    ],
+)
+def test_within_bounds(config: Any) -> None:
+    check_settings(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"word": "c"}, ["--word", "'c'", "a, b"]),
+        ({"image_count": 0}, ["--image-count", "0", "at least 1"]),
+        ({"image_count": 6}, ["--image-count", "6", "at most 5"]),
+        ({"image_count": 10**400}, ["--image-count", "at most 5"]),  # was an OverflowError
+        ({"part": -0.1}, ["--part", "-0.1", "at least 0"]),
+        ({"part": 1.0}, ["--part", "below 1"]),
+        ({"part": float("nan")}, ["--part", "nan"]),
+        ({"part": float("inf")}, ["--part", "inf"]),
+        ({"part": float("-inf")}, ["--part", "-inf"]),
+    ],
+)
+def test_out_of_bounds_names_the_option(changes: dict[str, Any], names: list[str]) -> None:
+    with pytest.raises(UsageError) as error:
+        check_settings(replace(Config(), **changes))
+    assert all(name in str(error.value) for name in names)
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_bound_of_every_config_is_held(kind: type[Any]) -> None:
+    checked = 0
+    for field in fields(kind):
+        for bound, wrong in (("minimum", -1), ("maximum", 1), ("below", 0)):
+            limit = field.metadata.get(bound)
+            if limit is not None:
+                with pytest.raises(UsageError, match=option_name(field.name)):
+                    check_settings(replace(kind(), **{field.name: limit + wrong}))
+                checked += 1
+        if field.metadata.get("choices"):
+            with pytest.raises(UsageError, match=option_name(field.name)):
+                check_settings(replace(kind(), **{field.name: "nothing"}))
+            checked += 1
+    assert checked > 3
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_setting_has_help(kind: type[Any]) -> None:
+    assert all(field.metadata["help"] for field in fields(kind))

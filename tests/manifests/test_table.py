@@ -1,0 +1,134 @@
+"""CSV and TSV tables, as people really write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from augcli.manifests.errors import UsageError
+from augcli.manifests.scan import scan
+from augcli.manifests.table import COLUMNS, read_table
+
+Table = Callable[..., Path]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    """Writes a table beside images 1.jpg to 4.jpg."""
+
+    def make(text: str | bytes, name: str = "labels.csv") -> Path:
+        for number in range(1, 5):
+            (tmp_path / f"{number}.jpg").touch()
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return make
+
+
+def cells(path: Path) -> list[tuple[str, str, str]]:
+    return [(row.path, row.label, row.split) for row in read_table(path)]
+
+
+PLAIN = [("1.jpg", "cat", ""), ("2.jpg", "dog", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("path,label\n1.jpg,cat\n2.jpg,dog\n", "t.csv"),
+        ("path\tlabel\n1.jpg\tcat\n2.jpg\tdog\n", "t.tsv"),
+        ("path,label\r\n1.jpg,cat\r\n2.jpg,dog", "t.CSV"),
+        ("\ufeffpath,label\n1.jpg,cat\n2.jpg,dog\n", "bom.csv"),
+        (" Path , LABEL \n 1.jpg , cat \n2.jpg,dog,\n\n", "spaces.csv"),
+        ('"path","label"\n"1.jpg","cat"\n"2.jpg","dog"\n', "quoted.csv"),
+        ("id,label,x,path\n7,cat,,1.jpg\n8,dog,,2.jpg\n", "more.csv"),
+    ],
+)
+def test_forms_of_one_table(table: Table, text: str, name: str) -> None:
+    assert cells(table(text, name)) == PLAIN
+
+
+@pytest.mark.parametrize("path_column", COLUMNS["path"])
+@pytest.mark.parametrize("label_column", COLUMNS["label"])
+def test_column_names(table: Table, path_column: str, label_column: str) -> None:
+    text = f"{label_column.upper()},{path_column}\ncat,1.jpg\ndog,2.jpg\n"
+    assert cells(table(text)) == PLAIN
+
+
+def test_quoted_cells_hold_anything(table: Table) -> None:
+    path = table('path,label\n"a,b ""c"".jpg","two\nlines"\n2.jpg,dog\n')
+    rows = list(read_table(path))
+    assert rows[0].path == 'a,b "c".jpg'
+    assert rows[0].label == "two\nlines"
+    assert rows[1].line == 4
+
+
+@pytest.mark.parametrize("column", COLUMNS["split"])
+def test_split_column(table: Table, column: str) -> None:
+    path = table(
+        f"path,label,{column}\n1.jpg,a,Train\n2.jpg,b,training\n3.jpg,a,VALID\n4.jpg,b,eval\n"
+    )
+    splits = {sample.source: sample.split for sample in scan(path).samples}
+    assert splits == {"1.jpg": "train", "2.jpg": "train", "3.jpg": "val", "4.jpg": "test"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("path\n1.jpg\n", ["label column", "category", "found: path"]),
+        ("label\ncat\n", ["path column", "image_path", "found: label"]),
+        ("path;label\n1.jpg;cat\n", ["path column", "found: path;label"]),
+        ("", ["path column", "found: nothing"]),
+        ("path,label\n1.jpg,cat\n,dog\n", ["line 3", "path is empty"]),
+        ("path,label\n1.jpg,cat\n2.jpg, \n", ["line 3", "label is empty"]),
+        ("path,label\n1.jpg\n", ["line 2", "label is empty"]),
+        ("path,label,split\n1.jpg,cat,holdout\n", ["line 2", "'holdout'", "train", "valid"]),
+        ("path,label\n1.jpg,caf\u00e9\n".encode("latin-1"), ["can't be read as a table"]),
+        ("path,label\n1.jpg,cat\n".encode("utf-16"), ["can't be read as a table"]),
+        ('path,label\n"' + "x" * 200_000 + '",cat\n', ["can't be read as a table"]),
+    ],
+)
+def test_bad_tables_are_named_with_line(table: Table, text: str | bytes, names: list[str]) -> None:
+    path = table(text)
+    with pytest.raises(UsageError) as error:
+        scan(path)
+    assert all(name in str(error.value) for name in [str(path), *names])
+
+
+def test_every_row_is_a_sample_or_a_failure(table: Table, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "folder.jpg").mkdir()
+    rows = ["1.jpg,a", "2.jpg,b", "1.jpg,b", "./2.jpg,b", "gone.jpg,a", "notes.txt,a"]
+    reference = scan(table("path,label\n" + "\n".join([*rows, "folder.jpg,a", "3.jpg,a"])))
+    assert [sample.source for sample in reference.samples] == ["1.jpg", "2.jpg", "3.jpg"]
+    assert [(f.source, f.reason.split(":")[0].split(" (")[0]) for f in reference.skipped] == [
+        ("1.jpg", "listed twice in labels.csv, line 4"),
+        ("2.jpg", "listed twice in labels.csv, line 5"),
+        ("folder.jpg", "no such file"),
+        ("gone.jpg", "no such file"),
+        ("notes.txt", "not an image extension"),
+    ]
+
+
+@pytest.mark.parametrize("source", ["x" * 5000 + ".jpg", "a\0b.jpg"], ids=["long", "nul"])
+def test_impossible_paths_are_failures(table: Table, source: str) -> None:
+    """Was an OSError for names that the file system can't have."""
+    reference = scan(table(f"path,label\n1.jpg,a\n2.jpg,b\n{source},a\n"))
+    assert len(reference.samples) == 2
+    assert [failure.reason.split(" (")[0] for failure in reference.skipped] == ["no such file"]
+
+
+def test_absolute_paths(table: Table, tmp_path: Path) -> None:
+    path = table(f"path,label\n{tmp_path / '1.jpg'},a\n2.jpg,b\n")
+    reference = scan(path)
+    assert all(reference.path(sample).is_file() for sample in reference.samples)
+
+
+def test_order_of_rows_changes_nothing(table: Table) -> None:
+    rows = [f"{number}.jpg,{'ab'[number % 2]}" for number in range(1, 5)]
+    first = scan(table("path,label\n" + "\n".join(rows)))
+    second = scan(table("path,label\n" + "\n".join(rows[::-1])))
+    assert first == second
