@@ -42,7 +42,9 @@ class DecodeError(Exception):
 def decode(
     data: bytes, *, min_side: int = 0, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
 ) -> Pixels:
-    """Decode an image file, upright, to uint8 RGB of shape (height, width, 3), C-contiguous.
+    """Decode an image file, upright, to uint8 RGB of shape (height, width, 3).
+
+    C-contiguous and writable.
 
     Args:
         data: the whole file.
@@ -119,7 +121,7 @@ def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
         raise DecodeError("not an image in a format that augcli reads") from None
     except Exception as error:  # Pillow's plugins raise whatever a damaged file makes them raise
         raise DecodeError(f"damaged: {error or type(error).__name__}") from error
-    return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+    return np.require(_UPRIGHT[orientation](pixels), requirements=["C", "W"])
 
 
 def _open(data: bytes) -> Image.Image:

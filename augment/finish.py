@@ -11,7 +11,7 @@ from pathlib import Path
 from augcli.augment.card import dataset_card
 from augcli.augment.dataset_folder import Identity
 from augcli.augment.plan import Plan
-from augcli.augment.previewing import read_samples
+from augcli.augment.previewing import headings, read_samples, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
 from augcli.augment.task import WORK_FOLDER, Job, TaskRecord, read_record
 from augcli.augment.views import ViewMaker
@@ -167,10 +167,8 @@ def _preview(job: Job, identity: Identity, reference: Reference, totals: _Totals
     maker = ViewMaker(job.recipe)
     copies = min(PREVIEW_COPIES, identity.options["copies"])
     shown = [totals.shown[label] for label in sorted(totals.shown)][:PREVIEW_ROWS]
-    rows = []
-    for sample, fitted in read_samples(reference, shown, maker):
-        views = [maker.view(fitted, sample.key, c).pixels for c in range(copies + 1)]
-        rows.append(SheetRow(reference.classes[sample.label], "", views))
-    title = f"{reference.name}: {job.recipe.policy.name}"
-    headings = ["original", *(f"copy {number}" for number in range(1, copies + 1))]
-    return draw_sheet(title, headings, rows)
+    rows = [
+        SheetRow(reference.classes[sample.label], "", views_of(maker, sample, fitted, copies))
+        for sample, fitted in read_samples(reference, shown, maker, PREVIEW_ROWS)
+    ]
+    return draw_sheet(f"{reference.name}: {job.recipe.policy.name}", headings(copies), rows)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from augcli.augment.config import PreviewConfig, default_policy
 from augcli.augment.decode import DecodeError, Pixels
 from augcli.augment.fit import Fit
 from augcli.augment.plan import shard_order
-from augcli.augment.policy import PolicySpec, resolve_policy
+from augcli.augment.policy import resolve_policy
 from augcli.augment.presets import PRESETS
 from augcli.augment.reference_data import load_reference
 from augcli.augment.sheet import SheetRow, draw_sheet
@@ -48,66 +49,72 @@ def preview(config: PreviewConfig) -> PreviewResult:
     policies = [resolve_policy(name, config.size) for name in names]
     reference = load_reference(config.data)
     fit = Fit(config.size, config.fit)
-    wanted = config.samples if len(policies) == 1 else 1
-    samples = _spread_over_classes(reference, wanted)
-    readable = read_samples(reference, samples, ViewMaker(Recipe(fit, policies[0], config.seed)))
-    rows = [
-        _row(sample, fitted, spec, reference, config)
-        for spec in policies
-        for sample, fitted in readable
-    ]
+    makers = [ViewMaker(Recipe(fit, policy, config.seed)) for policy in policies]
+    wanted = 1 if chosen == ALL_POLICIES else config.samples
+    shown = read_samples(reference, _by_turns(reference), makers[0], wanted)
     if chosen == ALL_POLICIES:
-        shown = rows[0].label
-        rows = [SheetRow(name, "", row.tiles) for row, name in zip(rows, names, strict=True)]
-        title = f"Every preset on one image of {reference.name} ({shown})"
+        sample, fitted = shown[0]
+        label = reference.classes[sample.label]
+        title = f"Every preset on one image of {reference.name} ({label})"
+        rows = [
+            SheetRow(name, "", views_of(maker, sample, fitted, config.copies))
+            for name, maker in zip(names, makers, strict=True)
+        ]
     else:
         title = f"Policy {policies[0].name} on {reference.name}"
-    picture = draw_sheet(title, _headings(config.copies), rows)
-    try:
-        config.out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(config.out, picture)
-    except OSError as error:
-        raise AugcliError(f"--out {config.out}: can't be written: {error.strerror}") from error
-    return PreviewResult(config.out, tuple(names), tuple(sample.key for sample, _ in readable))
+        rows = [
+            SheetRow(
+                reference.classes[sample.label],
+                _shortened(sample.source),
+                views_of(makers[0], sample, fitted, config.copies),
+            )
+            for sample, fitted in sorted(shown, key=lambda pair: pair[0].label)
+        ]
+    _write(config.out, draw_sheet(title, headings(config.copies), rows))
+    return PreviewResult(config.out, tuple(names), tuple(sample.key for sample, _ in shown))
+
+
+def views_of(maker: ViewMaker, sample: Sample, fitted: Pixels, copies: int) -> list[Pixels]:
+    """The original and copies 1 to `copies` of a sample."""
+    return [maker.view(fitted, sample.key, copy).pixels for copy in range(copies + 1)]
 
 
 def read_samples(
-    reference: Reference, samples: Sequence[Sample], maker: ViewMaker
+    reference: Reference, samples: Iterable[Sample], maker: ViewMaker, wanted: int
 ) -> list[tuple[Sample, Pixels]]:
-    """The usable ones of `samples` with their fitted images.
+    """The first `wanted` usable ones of `samples` (or fewer) with their fitted images.
 
     Raises:
         AugcliError: none is usable; the message has the first reason.
     """
-    usable, reasons = [], []
+    usable: list[tuple[Sample, Pixels]] = []
+    reasons = []
     for sample in samples:
         try:
             usable.append((sample, maker.fitted(reference.path(sample).read_bytes())))
         except (DecodeError, OSError) as error:
             reasons.append(f"{reference.path(sample)}: {error}")
+        if len(usable) == wanted:
+            break
     if not usable:
         raise AugcliError(f"none of the images to preview is usable; {reasons[0]}")
     return usable
 
 
-def _spread_over_classes(reference: Reference, count: int) -> list[Sample]:
-    """`count` training samples, class by class in turn, in an order that hashes decide."""
+def headings(copies: int) -> list[str]:
+    """What stands above the columns of `views_of`."""
+    return ["original", *(f"copy {number}" for number in range(1, copies + 1))]
+
+
+def _by_turns(reference: Reference) -> list[Sample]:
+    """Training samples class by class in turn, in an order that hashes decide."""
     ordered = shard_order(reference.of_split("train"))
-    by_class = [
-        [sample for sample in ordered if sample.label == label]
-        for label in range(len(reference.classes))
-    ]
-    turns = max(len(samples) for samples in by_class)
-    spread = [samples[turn] for turn in range(turns) for samples in by_class if turn < len(samples)]
-    return sorted(spread[:count], key=lambda sample: sample.label)
-
-
-def _row(
-    sample: Sample, fitted: Pixels, spec: PolicySpec, reference: Reference, config: PreviewConfig
-) -> SheetRow:
-    maker = ViewMaker(Recipe(Fit(config.size, config.fit), spec, config.seed))
-    views = [maker.view(fitted, sample.key, copy).pixels for copy in range(config.copies + 1)]
-    return SheetRow(reference.classes[sample.label], _shortened(sample.source), views)
+    turns = Counter[int]()
+    ranked = []
+    for sample in ordered:
+        ranked.append((turns[sample.label], sample.label, sample))
+        turns[sample.label] += 1
+    return [sample for _, _, sample in sorted(ranked, key=lambda item: item[:2])]
 
 
 def _shortened(source: str, length: int = 26) -> str:
@@ -115,5 +122,9 @@ def _shortened(source: str, length: int = 26) -> str:
     return name if len(name) <= length else f"…{name[-length + 1 :]}"
 
 
-def _headings(copies: int) -> list[str]:
-    return ["original", *(f"copy {number}" for number in range(1, copies + 1))]
+def _write(path: Path, picture: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, picture)
+    except OSError as error:
+        raise AugcliError(f"--out {path}: can't be written: {error.strerror}") from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -12,19 +15,25 @@ def publish(temporary: Path, final: Path) -> None:
     flush_folder(final.parent)
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `content` (text as UTF-8) so that `path` is either absent, as before, or whole."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that becomes `path` when it is whole; on any exception `path` stays."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write `content` (text as UTF-8) so that `path` is either absent, as before, or whole."""
+    with atomic_file(path) as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def flush_folder(folder: Path) -> None:

@@ -7,7 +7,6 @@ One file, written by `torch.save` under a temporary name and published whole, re
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.files import publish
+from augcli.manifests.files import atomic_file
 
 FORMAT = "augcli-checkpoint"
 VERSION = 1
@@ -83,16 +82,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` so that `path` is either as it was before, or whole and flushed."""
     content = {field: getattr(checkpoint, field) for field in _TYPES}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save({"format": FORMAT, "version": VERSION, **content}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        publish(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_file(path) as file:
+        torch.save({"format": FORMAT, "version": VERSION, **content}, file)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

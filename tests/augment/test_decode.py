@@ -41,6 +41,7 @@ def assert_plain(pixels: Pixels) -> None:
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 3 and pixels.shape[2] == 3
     assert pixels.flags.c_contiguous
+    assert pixels.flags.writeable
 
 
 PHOTO = photo()

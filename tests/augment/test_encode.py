@@ -1,4 +1,4 @@
-"""Codecs: lossless ones are, all refuse what they didn't write, and none runs or grows from data."""
+"""Codecs: lossless ones are; all refuse what they didn't write, and run nothing from data."""
 
 from __future__ import annotations
 

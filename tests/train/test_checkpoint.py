@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from augcli.manifests.errors import AugcliError
+from augcli.manifests import files
 from augcli.train import checkpoint as module
+from augcli.manifests.errors import AugcliError
 from augcli.train.checkpoint import Checkpoint, Totals, load_checkpoint, save_checkpoint
 from augcli.train.models import build_model
 from augcli.train.step import to_device
@@ -76,7 +77,7 @@ def test_a_failure_leaves_the_one_before(
             args[1].write(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(*((torch, "save") if when == "writing" else (module, "publish")), fail)
+    monkeypatch.setattr(*((torch, "save") if when == "writing" else (files, "publish")), fail)
     with pytest.raises(OSError, match="disk full"):
         save_checkpoint(path, example(epoch=2))
     assert path.read_bytes() == before

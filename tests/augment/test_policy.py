@@ -1,0 +1,319 @@
+"""Policies: from names and files to replayable pipelines; everything else is refused by name."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import albumentations
+import numpy as np
+import pytest
+import yaml
+
+from augcli.augment.decode import Pixels
+from augcli.augment.pipeline import A
+from augcli.augment.policy import MAX_FILE_BYTES, Policy, resolve_policy, serialize, spec_of
+from augcli.augment.policy_file import MAX_DEPTH, MAX_TRANSFORMS, OWN_TRANSFORMS, TRANSFORMS
+from augcli.augment.presets import PRESETS
+from augcli.manifests.errors import AugcliError, UsageError
+
+SIZE = 48
+REQUIRED: dict[str, dict[str, Any]] = {
+    "CropAndPad": {"percent": 0.1},
+    "GridElasticDeform": {"num_grid_xy": [3, 3], "magnitude": 4},
+    "RandomResizedCrop": {"size": [SIZE, SIZE]},
+    "RandomSizedCrop": {"min_max_height": [30, SIZE], "size": [SIZE, SIZE]},
+}
+CHANGES_SIZE = {"RandomCropFromBorders"}  # of use only with a crop to the size behind it
+USABLE = [name for name in (*TRANSFORMS, *OWN_TRANSFORMS) if name not in CHANGES_SIZE]
+
+
+def photo() -> Pixels:
+    """Read-only: a policy must not write into what it is given."""
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    noise = np.random.default_rng(5).normal(0, 8, (SIZE, SIZE, 3))
+    image = np.stack([x * 5, y * 5, (x + y) * 2], axis=2) + noise
+    pixels: Pixels = np.clip(image, 0, 255).astype(np.uint8)
+    pixels.flags.writeable = False
+    return pixels
+
+
+PHOTO = photo()
+
+
+def compose(*transforms: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"transform": {"__class_fullname__": "Compose", "transforms": [*transforms], **fields}}
+
+
+def step(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"__class_fullname__": name, "p": 1.0, **REQUIRED.get(name, {}), **arguments}
+
+
+def write(folder: Path, content: object, name: str = "policy.yaml") -> str:
+    path = folder / name
+    text = json.dumps(content)
+    if not name.endswith("json"):
+        text = yaml.safe_dump(json.loads(text))
+    path.write_text(content if isinstance(content, str) else text)
+    return str(path)
+
+
+def refused(name: str, *parts: str) -> None:
+    with pytest.raises(UsageError) as error:
+        resolve_policy(name, SIZE)
+    message = str(error.value)
+    assert all(part in message for part in parts), message
+
+
+# ---- every transform
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_every_transform_replays_from_its_seed(name: str) -> None:
+    policy = Policy(compose(step(name)))
+    views = []
+    for seed in (1, 2, 1 << 127, 1):
+        random.seed(seed)  # global states decide nothing
+        np.random.seed(seed & 0xFFFF)
+        views.append(policy(PHOTO, seed))
+    assert np.array_equal(PHOTO, photo())
+    assert np.array_equal(views[0][0], views[3][0])
+    assert views[0][1] == views[3][1]
+    for pixels, applied in views:
+        assert pixels.shape == PHOTO.shape and pixels.dtype == np.uint8
+        assert pixels.flags.c_contiguous and pixels.flags.writeable
+        assert not np.shares_memory(pixels, PHOTO)
+        json.dumps(applied, allow_nan=False)
+    again = Policy(json.loads(json.dumps(policy.serialized)))
+    assert again.serialized == policy.serialized
+    assert np.array_equal(again(PHOTO, 1)[0], views[0][0])
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_every_transform_follows_another(name: str) -> None:
+    """torchvision's operations hand on memory that can't be written: all must cope."""
+    policy = Policy(compose(step("TrivialAugment"), step(name)))
+    for seed in range(3):
+        assert np.array_equal(policy(PHOTO, seed)[0], policy(PHOTO, seed)[0])
+
+
+def test_allowed_transforms_exist_and_build() -> None:
+    assert all(hasattr(albumentations, name) for name in TRANSFORMS)
+    assert len(set(TRANSFORMS)) == len(TRANSFORMS)
+
+
+# ---- names
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "side-on+randaugment", " basic + none ", "none+none"])
+def test_presets(name: str) -> None:
+    spec = resolve_policy(name, SIZE)
+    policy = spec.build()
+    first, applied = policy(PHOTO, 9)
+    assert spec.name == name
+    assert np.array_equal(first, spec.build()(PHOTO, 9)[0])
+    assert np.array_equal(first, spec_of(name, spec.serialized).build()(PHOTO, 9)[0])
+    assert {step for step, _ in applied} <= set(policy.transform_names)
+    views = {policy(PHOTO, seed)[0].tobytes() for seed in range(6)}
+    assert (len(views) == 1) == (set(name) <= set("none+ "))
+
+
+def test_plus_is_one_after_the_other() -> None:
+    names = [resolve_policy(name, SIZE).build().transform_names for name in ("basic", "top-down")]
+    assert resolve_policy("basic+top-down", SIZE).build().transform_names == names[0] + names[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("autoaugment:svhn", "autoaugment:policy=svhn"),
+        ("randaugment:5", "randaugment:num_ops=2,magnitude=5"),
+        ("augmix:1", "augmix:severity=1"),
+        ("keras:zoom_range=[0.9,1.1]", "keras:zoom_range=[ 0.9, 1.1 ]"),
+        ("keras:horizontal_flip=true", "keras:horizontal_flip=True"),
+    ],
+)
+def test_arguments(one: str, other: str) -> None:
+    assert resolve_policy(one, SIZE).text == resolve_policy(other, SIZE).text
+    assert resolve_policy(one, SIZE).text != resolve_policy(one.split(":")[0], SIZE).text
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("side_on", ["'side_on'", *PRESETS]),
+        ("", [*PRESETS]),
+        ("side-on+", ["side-on"]),
+        ("side-on+nope", ["'nope'"]),
+        ("autoaugment:mnist", ["mnist", "imagenet, cifar10, svhn"]),
+        ("randaugment:magnitude=31", ["magnitude 31", "0 to 30"]),
+        ("randaugment:num_ops=0", ["num_ops 0"]),
+        ("randaugment:num_ops=2.5", ["num_ops"]),
+        ("augmix:severity=11", ["severity 11"]),
+        ("side-on:rotate=5", ["rotate"]),
+        ("side-on:5", ["NAME:argument=value"]),
+        ("keras:rotation_range", ["NAME:argument=value"]),
+        ("keras:{", ["NAME:argument=value"]),
+        ("keras:rotation_range=.nan", ["rotation_range", "nan"]),
+        ("keras:zoom_range=[0.5,.inf]", ["zoom_range", "inf"]),
+        ("nowhere.yaml", ["nowhere.yaml", "No such file"]),
+    ],
+)
+def test_names_that_mean_nothing(name: str, parts: list[str]) -> None:
+    refused(name, "policy", *parts)
+
+
+# ---- files
+
+PIPELINE = [
+    A.HorizontalFlip(p=0.5),
+    A.OneOf([A.Rotate(limit=(-15, 15)), A.GaussNoise(std_range=(0.1, 0.2))], p=0.9),
+    A.SomeOf([A.RandomGamma(), A.ToGray(), A.Solarize()], n=2, replace=False),
+    A.Sequential([A.VerticalFlip(), A.Affine(translate_px=(-3, 3))], p=0.5),
+]
+
+
+@pytest.mark.parametrize("form", ["yaml", "json", "yml"])
+def test_files_that_albumentations_saved(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"saved.{form}"
+    data_format = "json" if form == "json" else "yaml"
+    albumentations.save(A.Compose(PIPELINE), path, data_format=data_format)
+    spec = resolve_policy(str(path), SIZE)
+    assert spec.name == path.name
+    assert spec.serialized == serialize(A.Compose(PIPELINE))
+    policy = spec.build()
+    views = [policy(PHOTO, seed)[0] for seed in range(8)]
+    assert len({view.tobytes() for view in views}) > 4
+    rebuilt = Policy(json.loads(spec.text))
+    assert all(np.array_equal(rebuilt(PHOTO, seed)[0], view) for seed, view in enumerate(views))
+
+
+@pytest.mark.parametrize("name", ["policy.yaml", "policy.json", "POLICY.JSON"])
+def test_files_by_hand(tmp_path: Path, name: str) -> None:
+    short = {"transform": step("Affine", rotate=[-30, 30])}
+    spec = resolve_policy(write(tmp_path, short, name), SIZE)
+    assert spec.build().transform_names == ("Affine",)
+    assert spec.text == resolve_policy(write(tmp_path, compose(short["transform"])), SIZE).text
+
+
+@pytest.mark.parametrize("name", list(OWN_TRANSFORMS))
+def test_own_transforms_by_either_name(tmp_path: Path, name: str) -> None:
+    long, short = (
+        resolve_policy(write(tmp_path, compose(step(written))), SIZE)
+        for written in (name, name.rpartition(".")[2])
+    )
+    assert long == short
+
+
+def test_preset_with_arguments_in_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path, {"keras": {"rotation_range": 20, "zoom_range": [0.9, 1.1]}})
+    named = resolve_policy("keras:rotation_range=20,zoom_range=[0.9,1.1]", SIZE)
+    assert resolve_policy(path, SIZE).text == named.text
+
+
+FLIP = step("HorizontalFlip")
+
+
+def nested(depth: int) -> dict[str, Any]:
+    node = FLIP
+    for _ in range(depth):
+        node = {"__class_fullname__": "Sequential", "transforms": [node]}
+    return compose(node)
+
+
+def test_nesting_to_the_limit(tmp_path: Path) -> None:
+    resolve_policy(write(tmp_path, nested(MAX_DEPTH - 1)), SIZE)
+    refused(write(tmp_path, nested(MAX_DEPTH)), "nested")
+
+
+@pytest.mark.parametrize("depth", [*range(10, 1100, 27), 100_000])
+def test_deep_arguments_are_no_crash(tmp_path: Path, depth: int) -> None:
+    """Was a RecursionError for depths that the JSON reader just manages."""
+    text = '{"transform":{"__class_fullname__":"Affine","rotate":' + "[" * depth + "]" * depth
+    refused(write(tmp_path, text + "}}", "deep.json"), "deep.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        (compose(step("Rotat")), ["transforms[0].Rotat", "Rotate", "TrivialAugment", "OneOf"]),
+        (compose(step("Normalize")), ["transforms[0].Normalize", "not allowed"]),
+        (compose(step("Lambda")), ["Lambda", "not allowed"]),
+        (compose(step("os.system")), ["system", "not allowed"]),
+        (compose(step("ReplayCompose", transforms=[])), ["ReplayCompose", "not allowed"]),
+        (compose(FLIP, step("Rotate", limt=5)), ["transforms[1].Rotate", "limt"]),
+        (compose(step("Rotate", limit="wide")), ["transforms[0].Rotate", "limit"]),
+        (compose(step("HorizontalFlip", p=2)), ["transforms[0].HorizontalFlip", "p"]),
+        (compose(step("Rotate", limit=[float("nan"), 1])), ["Rotate.limit", "nan"]),
+        (compose(step("Rotate", p=float("inf"))), ["Rotate.p", "inf"]),
+        (compose(FLIP, p=float("-inf")), ["Compose.p", "inf"]),
+        (compose(FLIP, seed=3), ["Compose", "--seed"]),
+        (compose(FLIP, bbox_params={"format": "coco"}), ["Compose", "bbox_params"]),
+        (compose(FLIP, additional_targets={"image2": "image"}), ["additional_targets"]),
+        (compose(FLIP, probability=1), ["Compose", "'probability'"]),
+        (compose({"p": 1.0}), ["transforms[0]", "__class_fullname__"]),
+        (compose(5), ["transforms[0]"]),  # type: ignore[arg-type]
+        ({"transform": step("OneOf", transforms=[])}, ["OneOf", "'transforms'"]),
+        ({"transform": step("OneOf", transforms=5)}, ["OneOf", "'transforms'"]),
+        ({"transform": step("SomeOf", n=3, transforms=[FLIP])}, ["SomeOf"]),
+        (compose(*[FLIP] * (MAX_TRANSFORMS + 1)), [f"at most {MAX_TRANSFORMS}"]),
+        (compose(step("CoarseDropout", num_holes_range=[5, 1])), ["CoarseDropout"]),
+        ({"transform": 5}, ["transform"]),
+        ({"transforms": []}, ["'transform'"]),
+        ([], ["'transform'"]),
+        ("", ["'transform'"]),
+        ("a: [1", ["can't be read"]),
+        ("? [a]\n: 1", ["can't be read"]),
+        ("transform: !!python/object/apply:os.system ['true']", ["can't be read"]),
+        ("a: &x [1]\nb: *x", ["line 2", "alias"]),
+        ("a: &x [1]\n<<: *x", ["alias"]),
+        ({"keras": 5}, ["keras", "mapping"]),
+        ({"keras": {"rotation_range": float("nan")}}, ["rotation_range", "nan"]),
+        ({"keras": {"rotate": 5}}, ["keras", "rotate"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_bad_files_name_the_field(
+    tmp_path: Path, form: str, content: object, parts: list[str]
+) -> None:
+    if isinstance(content, str) and form == "json":
+        parts = []  # YAML only: no JSON at all
+    path = write(tmp_path, content, f"bad.{form}")
+    refused(path, "policy", *parts)
+
+
+def test_huge_files_are_not_read(tmp_path: Path) -> None:
+    refused(write(tmp_path, " " * (MAX_FILE_BYTES + 1)), "not a policy")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x89PNG\r\n"])
+def test_files_that_are_not_text(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    refused(str(path), "can't be read")
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        step("RandomResizedCrop", size=[SIZE, SIZE + 1]),
+        step("RandomResizedCrop", size=[32, 32], p=0.01),  # was accepted, then failed a worker
+        step("RandomCropFromBorders"),
+        step("OneOf", transforms=[step("RandomResizedCrop", size=[8, 8])], p=0.001),
+    ],
+)
+def test_another_size_is_refused(tmp_path: Path, transform: dict[str, Any]) -> None:
+    refused(write(tmp_path, compose(transform)), "must keep size")
+
+
+def test_a_crop_and_back_is_not_refused(tmp_path: Path) -> None:
+    both = (step("RandomCropFromBorders"), step("RandomResizedCrop"))
+    resolve_policy(write(tmp_path, compose(*both)), SIZE)
+
+
+def test_a_policy_that_changes_size_says_so() -> None:
+    policy = Policy(compose(step("RandomResizedCrop", size=[20, 30])))
+    with pytest.raises(AugcliError, match=r"\(20, 30, 3\) of uint8 \(48, 48, 3\)"):
+        policy(PHOTO, 0)
