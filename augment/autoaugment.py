@@ -66,6 +66,11 @@ def _apply(image: Pixels, operations: Sequence[Operation], bilinear: bool = Fals
     return np.asarray(picture, np.uint8)
 
 
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{name} {value}: a whole number from {low} to {high}")
+
+
 class _DrawnOperations(ImageOnlyTransform):  # type: ignore[misc]
     """Base: a method names torchvision's table and draws operations from it."""
 
@@ -126,10 +131,8 @@ class RandAugment(_DrawnOperations):
 
     def __init__(self, num_ops: int = 2, magnitude: int = 9, p: float = 1.0) -> None:
         super().__init__(p=p)
-        if num_ops < 1:
-            raise ValueError(f"num_ops {num_ops}: at least 1")
-        if not 0 <= magnitude < BINS:
-            raise ValueError(f"magnitude {magnitude}: from 0 to {BINS - 1}")
+        _check_whole("num_ops", num_ops, 1, BINS)
+        _check_whole("magnitude", magnitude, 0, BINS - 1)
         self.num_ops = num_ops
         self.magnitude = magnitude
 
@@ -161,10 +164,10 @@ class AugMix(_DrawnOperations):
         self, severity: int = 3, mixture_width: int = 3, alpha: float = 1.0, p: float = 1.0
     ) -> None:
         super().__init__(p=p)
-        if not 1 <= severity <= AUGMIX_BINS:
-            raise ValueError(f"severity {severity}: from 1 to {AUGMIX_BINS}")
-        if mixture_width < 1 or alpha <= 0:
-            raise ValueError("mixture_width must be at least 1 and alpha above 0")
+        _check_whole("severity", severity, 1, AUGMIX_BINS)
+        _check_whole("mixture_width", mixture_width, 1, BINS)
+        if not isinstance(alpha, int | float) or not 0 < alpha < 1e6:
+            raise ValueError(f"alpha {alpha}: a number above 0")
         self.severity = severity
         self.mixture_width = mixture_width
         self.alpha = alpha

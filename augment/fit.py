@@ -56,11 +56,13 @@ class Fit:
 
 
 def resize(image: Pixels, height: int, width: int) -> Pixels:
-    """Resample to (height, width, 3): area averages when shrinking twofold or more, else linear."""
+    """Resample to (height, width, 3): area averages along sides that shrink twofold or more."""
     source_height, source_width = image.shape[:2]
     if (source_height, source_width) == (height, width):
         return np.ascontiguousarray(image)
-    shrinking = min(source_height / height, source_width / width)
-    interpolation = cv2.INTER_AREA if shrinking >= _AREA_FROM else cv2.INTER_LINEAR
-    resized = cv2.resize(image, (width, height), interpolation=interpolation)
-    return np.asarray(resized, np.uint8)
+    if max(source_height / height, source_width / width) >= _AREA_FROM:
+        shrunk = min(width, source_width), min(height, source_height)
+        image = np.asarray(cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA), np.uint8)
+        if shrunk == (width, height):
+            return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -95,7 +95,7 @@ def _pair(name: str, value: Any) -> tuple[float, float]:
 
 
 def _zoom(zoom_range: Range) -> dict[str, tuple[float, float]]:
-    """Keras' zoom z enlarges by 1/z, and draws x and y independently."""
+    """Keras' zoom z enlarges by 1/z, for x and y each; here 1/z is uniform, in Keras z is."""
     if isinstance(zoom_range, int | float):
         if not 0 <= zoom_range < 1:
             raise ValueError(f"zoom_range {zoom_range}: from 0 to below 1, or [lower, upper]")

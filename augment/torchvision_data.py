@@ -63,8 +63,15 @@ def torchvision_folder(name: str) -> Path:
         for split, arguments in DATASETS[name].items():
             _export(_download(name, arguments), temporary / split)
         os.replace(temporary, folder)
+    except AugcliError:
+        raise
     except OSError as error:
         raise AugcliError(f"{error.filename or folder}: can't be written: {error}") from error
+    except Exception as error:  # a damaged download: torchvision's readers raise whatever
+        raise AugcliError(
+            f"torchvision:{name} could not be read: {error}; remove its files from "
+            f"{_downloads()} and run it again"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -73,7 +80,7 @@ def torchvision_folder(name: str) -> Path:
 def _download(name: str, arguments: Mapping[str, Any]) -> Any:
     from torchvision import datasets
 
-    root = cache_folder() / "torchvision-downloads"
+    root = _downloads()
     try:
         root.mkdir(parents=True, exist_ok=True)
         with redirect_stdout(sys.stderr):  # torchvision reports progress where results belong
@@ -83,6 +90,10 @@ def _download(name: str, arguments: Mapping[str, Any]) -> Any:
             f"torchvision:{name} could not be downloaded: {error}; check the network, or put "
             f"torchvision's files into {root} by hand"
         ) from error
+
+
+def _downloads() -> Path:
+    return cache_folder() / "torchvision-downloads"
 
 
 def _export(dataset: Any, folder: Path) -> None:
@@ -103,5 +114,9 @@ def class_names(dataset: Any) -> dict[int, str]:
         width = len(str(max(labels)))
         return {label: f"{label:0{width}d}" for label in labels}
     plain = [name if isinstance(name, str) else name[0] for name in names]
-    folders = [name.replace("/", "-").strip(". ") or sample_key(name) for name in plain]
-    return dict(enumerate(folders))
+    folders = [name.replace("/", "-").strip(". ") for name in plain]
+    clear = [name and folders.count(name) == 1 for name in folders]
+    return {
+        label: folder if is_clear else sample_key(name)
+        for label, (folder, is_clear, name) in enumerate(zip(folders, clear, plain, strict=True))
+    }

@@ -287,8 +287,10 @@ def test_on_error_fail_names_the_file(split_photos: Path, tmp_path: Path) -> Non
 
 def test_ctrl_c_saves_and_resume_ends_the_same(dataset: Path, tmp_path: Path) -> None:
     """A real process, a real SIGINT; the resumed run equals an undisturbed one."""
-    common = [sys.executable, "-m", "augcli.cli", "train", "--shards", str(dataset), "--epochs", "30",
-              "--batch-size", "4", "--workers", "1", "--json"]  # fmt: skip
+    common = [
+        *(sys.executable, "-m", "augcli.cli", "train", "--shards", str(dataset)),
+        *("--epochs", "30", "--batch-size", "4", "--workers", "1", "--json"),
+    ]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     out = tmp_path / "stopped"
     process = subprocess.Popen(

@@ -89,3 +89,18 @@ def test_modes_are_those_that_the_command_line_lists() -> None:
 def test_reduced_decoding_keeps_enough(mode: str) -> None:
     """The shortest side is never below the output size, so that nothing is enlarged."""
     assert Fit(96, mode).min_side >= 96
+
+
+@pytest.mark.parametrize("shape", [(100, 4000), (4000, 100), (60, 4000)])
+@pytest.mark.parametrize("mode", ["stretch", "pad"])
+def test_very_uneven_shrinking_does_not_alias(shape: tuple[int, int], mode: str) -> None:
+    """Fine stripes across the long side must average to grey, not to a pattern of their own."""
+    image = np.zeros((*shape, 3), np.uint8)
+    if shape[1] > shape[0]:
+        image[:, ::2] = 255
+    else:
+        image[::2] = 255
+    fitted = Fit(96, mode)(image)
+    inside = fitted[fitted.any(axis=2)]
+    assert inside.size
+    assert inside.std() < 8

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -189,19 +190,30 @@ def test_every_file_is_a_sample_or_a_failure(tree: Tree) -> None:
     assert sorted(listed) == sorted(made)
 
 
-def test_order_of_the_listing_changes_nothing(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_of_the_listing_changes_nothing(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = [f"{c}/{n}.jpg" for c in ("b", "a", "c") for n in range(5)]
     data = tree(*files, "x.txt", "a/.h", "b/deep/1.jpg")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "1.jpg").touch()
+    for name in ("a/link", "b/link", "b/again"):  # the first one counts, whatever is listed first
+        (data / name).symlink_to(tmp_path / "outside", target_is_directory=True)
     expected = scan(data)
-    entries = scan_module._entries
+    scandir = os.scandir
     for seed in range(5):
-        shuffled = random.Random(seed)
-        monkeypatch.setattr(
-            scan_module,
-            "_entries",
-            lambda folder, r=shuffled: r.sample(e := entries(folder), len(e)),
-        )
-        assert scan(data) == expected
+        order = random.Random(seed)
+
+        @contextlib.contextmanager
+        def shuffled(folder: Path, order: random.Random = order) -> Iterator[object]:
+            with scandir(folder) as entries:
+                listed = list(entries)
+            order.shuffle(listed)
+            yield iter(listed)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(scan_module.os, "scandir", shuffled)
+            assert scan(data) == expected
 
 
 def test_adding_images_moves_no_others(tree: Tree) -> None:

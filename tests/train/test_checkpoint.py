@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from augcli.manifests import files
-from augcli.train import checkpoint as module
 from augcli.manifests.errors import AugcliError
+from augcli.train import checkpoint as module
 from augcli.train.checkpoint import Checkpoint, Totals, load_checkpoint, save_checkpoint
 from augcli.train.models import build_model
 from augcli.train.step import to_device
