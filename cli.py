@@ -215,12 +215,12 @@ class _Bar:
 
         self._quiet = quiet
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=Console(stderr=True, markup=False),
             transient=True,
             disable=quiet or not sys.stderr.isatty(),
         )
@@ -250,7 +250,7 @@ def _print_json(content: dict[str, Any]) -> None:
 def _stdout() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False)
 
 
 if __name__ == "__main__":

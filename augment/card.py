@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from augcli.augment.encode import codec_named
 from augcli.manifests.manifest import PREVIEW_FILE, Manifest
 
 _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -47,7 +48,7 @@ def _body(manifest: Manifest) -> str:
     options, reference = manifest.options, manifest.reference
     originals = "round 0 the unaugmented images" if manifest.originals else "no originals"
     lines = [
-        f"# {reference.name}, augmented ahead of time",
+        f"# {_cell(reference.name)}, augmented ahead of time",
         "",
         f"Made by augcli {manifest.versions['augcli']} from {reference.used} labelled images: "
         f"{manifest.rounds} rounds of the training split ({originals}), policy "
@@ -56,7 +57,7 @@ def _body(manifest: Manifest) -> str:
         "",
         f"![originals and their augmented views]({PREVIEW_FILE})",
         "",
-        "| split | images | views | " + " | ".join(manifest.classes) + " |",
+        "| split | images | views | " + " | ".join(map(_cell, manifest.classes)) + " |",
         "|---|---|---|" + "---|" * len(manifest.classes),
     ]
     for name, split in manifest.splits.items():
@@ -79,4 +80,10 @@ def _body(manifest: Manifest) -> str:
 
 
 def _extension(manifest: Manifest) -> str:
-    return "jpg" if manifest.options["codec"] == "jpeg" else str(manifest.options["codec"])
+    return codec_named(manifest.options["codec"]).extension
+
+
+def _cell(text: str) -> str:
+    """Text that can't end a cell, a line or a tag of Markdown."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

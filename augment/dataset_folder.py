@@ -2,7 +2,7 @@
 
 Until the manifest is written, `.work` holds the identity of the expansion and a record of every
 finished task. A rerun compares the identity, checks the records against the shards and the
-sources, and makes only the rest.
+sources, and makes only the rest. A finished dataset is only looked at.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from augcli.augment.identity import Identity, differences, identity_of
 from augcli.augment.plan import Task
 from augcli.augment.task import WORK_FOLDER, Job, TaskRecord, read_record
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.files import write_atomic
+from augcli.manifests.files import exclusive_lock, write_atomic
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import (
     CARD_FILE,
@@ -27,10 +27,11 @@ from augcli.manifests.manifest import (
     PREVIEW_FILE,
     SAMPLES_FILE,
     SHARDS_FOLDER,
-    Manifest,
     read_manifest,
 )
+from augcli.manifests.reference import Failure
 from augcli.manifests.samples import read_samples
+from augcli.shards.file_faults import lost_files
 
 IDENTITY_FILE = "identity.json"
 LOCK_FILE = "lock"
@@ -39,120 +40,136 @@ OWN_NAMES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Everything that decides the bytes, except the bytes of the sources."""
-
-    options: Mapping[str, Any]
-    policy: Mapping[str, Any]
-    versions: Mapping[str, str]
-    classes: tuple[str, ...]
-    fingerprint: str
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
-        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return content
-
-
 class DatasetFolder:
-    """One dataset folder, opened for an expansion."""
+    """One dataset folder, for one expansion."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, identity: Identity) -> None:
         self.path = path
-        self.complete = False
+        self._identity = identity
+        self._work = path / WORK_FOLDER
 
-    @contextlib.contextmanager
-    def open(self, identity: Identity) -> Iterator[DatasetFolder]:
-        """Make or check the folder and hold it for this process.
+    def is_complete(self, job: Job) -> bool:
+        """Whether the dataset is finished and sound; then nothing is written, not even a lock.
+
+        A finished dataset that has lost files is not complete: it will be made again.
 
         Raises:
             UsageError: the folder holds other things.
-            AugcliError: another expansion is at work in it, it was made with other options,
-                or it can't be written.
+            AugcliError: it was made differently, or an image is not what it was.
         """
         self._check_foreign()
-        work = self.path / WORK_FOLDER
+        if not (self.path / MANIFEST_FILE).exists() or self._work.exists():
+            return False
+        manifest = read_manifest(self.path)
+        self._compare(identity_of(manifest).plain())
+        if any(lost_files(self.path, manifest)):
+            return False
+        self._check_sources(job)
+        return True
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[DatasetFolder]:
+        """Hold the folder for this process until its manifest is written.
+
+        Raises:
+            AugcliError: another expansion is at work in it, what was begun there was another
+                expansion, or it can't be written.
+        """
         try:
-            work.mkdir(parents=True, exist_ok=True)
+            self._work.mkdir(parents=True, exist_ok=True)
             (self.path / SHARDS_FOLDER).mkdir(exist_ok=True)
         except OSError as error:
             raise AugcliError(f"--out {self.path}: can't be made: {error.strerror}") from error
-        with _locked(work / LOCK_FILE, self.path):
+        busy = f"--out {self.path}: another expansion is at work there; wait or name another folder"
+        with exclusive_lock(self._work / LOCK_FILE, busy):
             self._clear_temporary_files()
-            try:
-                self.complete = self._check_identity(identity)
-                yield self
-            finally:
-                if (self.path / MANIFEST_FILE).exists():
-                    shutil.rmtree(work)
+            self._check_begun()
+            (self.path / MANIFEST_FILE).unlink(missing_ok=True)
+            yield self
+            shutil.rmtree(self._work)
 
     def unfinished(self, job: Job, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks without a record that holds: shards in place, sources unchanged.
+        """The tasks without a record that holds: shards in place, failed images as they were.
 
         Raises:
             AugcliError: a source that was already expanded has changed.
         """
         return [task for task in tasks if not self._is_finished(job, task)]
 
-    def check_sources(self, root: Path) -> None:
-        """Hold the sources against the hashes in a complete dataset.
+    def _check_sources(self, job: Job) -> None:
+        """Hold the images against the hashes in a complete dataset.
 
         Raises:
-            AugcliError: listing those that have changed or vanished.
+            AugcliError: listing those that have changed or vanished, or (under `fail_on_error`)
+                the first that failed.
         """
         table = read_samples(self.path / SAMPLES_FILE, round=0)
         columns = (table.column(name).to_pylist() for name in ("source", "source_sha256"))
-        _check_hashes(root, dict(zip(*columns, strict=True)))
+        failures = read_failures(self.path / FAILURES_FILE)
+        unusable = [failure for failure in failures if failure.sha256]
+        if job.fail_on_error and unusable:
+            raise AugcliError(
+                f"{job.root / unusable[0].source}: {unusable[0].reason}; the dataset was made "
+                "without it: mend it and expand into another folder"
+            )
+        expected = dict(zip(*columns, strict=True))
+        expected |= {failure.source: failure.sha256 for failure in unusable}
+        _check_unchanged(job.root, expected)
 
     def _is_finished(self, job: Job, task: Task) -> bool:
         record = read_record(job.record_path(task))
         if record is None or not self._shards_hold(record):
             return False
-        _check_hashes(job.root, {row.source: row.source_sha256 for row in record.rows})
-        return True
+        _check_unchanged(job.root, {row.source: row.source_sha256 for row in record.rows})
+        if job.fail_on_error and record.failures:
+            return False
+        return not any(
+            sha256_if_readable(job.root / failure.source) != failure.sha256
+            for failure in record.failures
+        )
 
     def _shards_hold(self, record: TaskRecord) -> bool:
-        for shard in record.shards:
-            path = self.path / SHARDS_FOLDER / shard.name
-            if not path.is_file() or path.stat().st_size != shard.bytes:
-                return False
-        return True
+        paths = (self.path / SHARDS_FOLDER / shard.name for shard in record.shards)
+        hashes = (shard.sha256 for shard in record.shards)
+        return all(
+            sha256_if_readable(path) == digest for path, digest in zip(paths, hashes, strict=True)
+        )
 
     def _check_foreign(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--out {self.path}: is a file; expected a folder")
-        if not self.path.is_dir() or (self.path / WORK_FOLDER).is_dir():
+        if not self.path.is_dir() or self._work.is_dir():
             return
         names = {entry.name for entry in self.path.iterdir()}
         if names and not (names <= OWN_NAMES and MANIFEST_FILE in names):
+            foreign = sorted(names - OWN_NAMES) or sorted(names)
             raise UsageError(
-                f"--out {self.path}: holds other things ({', '.join(sorted(names)[:3])}, …); "
+                f"--out {self.path}: holds other things ({', '.join(foreign[:3])}…); "
                 "name a new folder or an expansion to finish"
             )
 
     def _clear_temporary_files(self) -> None:
         """What a killed run left under temporary names."""
-        for leftover in (*self.path.glob(".*.tmp"), *(self.path / WORK_FOLDER).glob("*.tmp")):
-            leftover.unlink(missing_ok=True)
-        for leftover in (self.path / WORK_FOLDER).glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        for leftover in (*self.path.glob(".*.tmp"), *self._work.iterdir()):
+            if leftover.name.endswith(".tmp"):
+                leftover.unlink(missing_ok=True)
 
-    def _check_identity(self, identity: Identity) -> bool:
-        """Whether the dataset is complete; raises when it was made from something else."""
-        if (self.path / MANIFEST_FILE).exists():
-            recorded = _identity_of(read_manifest(self.path))
-            self._compare(recorded, identity.plain())
-            return True
-        path = self.path / WORK_FOLDER / IDENTITY_FILE
+    def _check_begun(self) -> None:
+        """Compare with what was begun or finished here; note it when this is the beginning."""
+        path = self._work / IDENTITY_FILE
         if path.exists():
-            self._compare(json.loads(path.read_bytes()), identity.plain())
-        else:
-            write_atomic(path, json.dumps(identity.plain(), indent=1))
-        return False
+            try:
+                begun = Identity(**json.loads(path.read_bytes())).plain()
+            except (ValueError, TypeError) as error:
+                raise AugcliError(f"{path}: damaged ({error}); remove {self.path}") from error
+            self._compare(begun)
+            return
+        if (self.path / MANIFEST_FILE).exists():
+            self._compare(identity_of(read_manifest(self.path)).plain())
+        write_atomic(path, json.dumps(self._identity.plain(), indent=1))
 
-    def _compare(self, recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-        found = list(differences(recorded, wanted))
+    def _compare(self, recorded: Mapping[str, Any]) -> None:
+        found = list(differences(recorded, self._identity.plain()))
         if found:
             listed = "\n".join(f"  {line}" for line in found)
             raise AugcliError(
@@ -161,40 +178,33 @@ class DatasetFolder:
             )
 
 
-def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """One line for each difference between two identities."""
-    for group in ("options", "versions"):
-        for name in sorted({*recorded[group], *wanted[group]}):
-            before, now = recorded[group].get(name), wanted[group].get(name)
-            if before != now:
-                label = "--" + name.replace("_", "-") if group == "options" else name
-                yield f"{label}: was {before}, now {now}"
-    if recorded["policy"] != wanted["policy"] and recorded["options"] == wanted["options"]:
-        yield "--policy: its file has changed"
-    if recorded["classes"] != wanted["classes"]:
-        yield f"classes: were {recorded['classes']}, now {wanted['classes']}"
-    elif recorded["fingerprint"] != wanted["fingerprint"]:
-        yield "--data: images were added, removed or moved to another split or class"
+def read_failures(path: Path) -> list[Failure]:
+    """The rows of `failures.jsonl`: the inputs that were not used, with reasons.
+
+    Raises:
+        AugcliError: missing or torn.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+        return [Failure(**json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError) as error:
+        raise AugcliError(f"{path}: can't be read: {error}; expand again") from error
 
 
-def _identity_of(manifest: Manifest) -> dict[str, Any]:
-    return Identity(
-        options=manifest.options,
-        policy=manifest.policy,
-        versions=manifest.versions,
-        classes=manifest.classes,
-        fingerprint=manifest.reference.fingerprint,
-    ).plain()
+def sha256_if_readable(path: Path) -> str:
+    """Hex SHA-256 of a file, '' when it can't be read."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
 
 
-def _check_hashes(root: Path, expected: Mapping[str, str]) -> None:
+def _check_unchanged(root: Path, expected: Mapping[str, str]) -> None:
     changed = []
     for source, digest in sorted(expected.items()):
-        try:
-            if sha256_file(root / source) != digest:
-                changed.append(f"{root / source}: has changed")
-        except OSError as error:
-            changed.append(f"{root / source}: {error.strerror}")
+        found = sha256_if_readable(root / source)
+        if found != digest:
+            changed.append(f"{root / source}: {'has changed' if found else 'can not be read'}")
     if changed:
         listed = "\n".join(f"  {line}" for line in changed[:10])
         more = f"\n  … and {len(changed) - 10} more" if len(changed) > 10 else ""
@@ -202,24 +212,3 @@ def _check_hashes(root: Path, expected: Mapping[str, str]) -> None:
             f"images that were already expanded are not what they were:\n{listed}{more}\n"
             "put them back, or expand into another folder"
         )
-
-
-@contextlib.contextmanager
-def _locked(path: Path, dataset: Path) -> Iterator[None]:
-    """Hold an advisory lock that the system releases however this process ends."""
-    with open(path, "wb") as file:
-        _lock(file, dataset)
-        yield
-
-
-def _lock(file: IO[bytes], dataset: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # not on this system: two expansions at once can't be told apart
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise AugcliError(
-            f"--out {dataset}: another expansion is at work there; wait for it or name another"
-        ) from None

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from augcli.manifests.errors import AugcliError
+
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
@@ -40,13 +42,20 @@ def _run_in_processes(
     work: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], workers: int
 ) -> Iterator[ResultT]:
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     parallel = Parallel(
         n_jobs=workers, backend="loky", return_as="generator_unordered", batch_size=1
     )
     parent = os.getpid()
     results: Any = parallel(delayed(_in_worker)(work, task, parent) for task in tasks)
-    yield from results
+    try:
+        yield from results
+    except TerminatedWorkerError as error:
+        raise AugcliError(
+            "a worker process was killed, perhaps for lack of memory; what was finished is kept: "
+            "run it again, with fewer --workers if memory is short"
+        ) from error
 
 
 def _in_worker(work: Callable[[TaskT], ResultT], task: TaskT, parent: int) -> ResultT:

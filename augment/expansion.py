@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from augcli.augment.config import ExpandConfig, default_policy
-from augcli.augment.dataset_folder import DatasetFolder, Identity
+from augcli.augment.dataset_folder import DatasetFolder
+from augcli.augment.encode import codec_named
 from augcli.augment.engines import default_workers, run_tasks
 from augcli.augment.finish import finish
 from augcli.augment.fit import Fit
+from augcli.augment.identity import Identity
 from augcli.augment.plan import Plan, Task, make_plan
 from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.reference_data import load_reference
@@ -20,27 +22,12 @@ from augcli.augment.task import Job, TaskSummary, run_task
 from augcli.augment.views import Recipe
 from augcli.manifests.cache import remember_root
 from augcli.manifests.errors import UsageError
-from augcli.manifests.manifest import Manifest, read_manifest
+from augcli.manifests.manifest import OPTIONS, Manifest, read_manifest
 from augcli.manifests.reference import Reference
 from augcli.manifests.settings import check_settings
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 
 Report = Callable[["Progress"], None]
-
-# Options that decide bytes; the others (data, out, workers, on_error, dry_run) don't.
-RECORDED_OPTIONS = [
-    "copies",
-    "policy",
-    "size",
-    "fit",
-    "codec",
-    "quality",
-    "seed",
-    "originals",
-    "val_fraction",
-    "test_fraction",
-    "max_megapixels",
-]
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,6 @@ class Progress:
     views_done: int
     views_planned: int
     failures: int
-    shard_bytes: int
 
 
 @dataclass(frozen=True)
@@ -120,17 +106,18 @@ def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
     """
     started = time.perf_counter()
     check_settings(config)
+    _check_rounds(config)
     policy = resolve_policy(config.policy or default_policy(config.data), config.size)
     reference = load_reference(
         config.data, val_fraction=config.val_fraction, test_fraction=config.test_fraction
     )
+    _check_outside(config, reference)
     plan = make_plan(
         reference,
         copies=config.copies,
         originals=config.originals,
         shard_size=config.shard_size,
     )
-    _check_rounds(plan)
     transforms = policy.build().transform_names
     if config.dry_run:
         seconds = time.perf_counter() - started
@@ -146,21 +133,42 @@ def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
         fail_on_error=config.on_error == "fail",
     )
     identity = _identity(config, plan, reference, policy)
-    with DatasetFolder(config.out).open(identity) as folder:
-        remember_root(identity.fingerprint, reference.root)
-        made = 0
-        if not folder.complete:
-            made = _run(job, folder.unfinished(job, plan.tasks), plan, config, report)
-            finish(job, plan, reference, identity)
-        else:
-            folder.check_sources(reference.root)
+    made = _make(job, plan, reference, identity, config, report)
+    remember_root(identity.fingerprint, reference.root)
     seconds = time.perf_counter() - started
     manifest = read_manifest(config.out)
     return ExpandResult(config.out, reference, plan, transforms, manifest, seconds, made)
 
 
-def _check_rounds(plan: Plan) -> None:
-    if plan.rounds < 1:
+def _make(
+    job: Job,
+    plan: Plan,
+    reference: Reference,
+    identity: Identity,
+    config: ExpandConfig,
+    report: Report | None,
+) -> int:
+    """Make what isn't there yet; the number of views made."""
+    folder = DatasetFolder(config.out, identity)
+    if folder.is_complete(job):
+        return 0
+    with folder.open():
+        made = _run(job, folder.unfinished(job, plan.tasks), plan, config, report)
+        finish(job, plan, reference, identity)
+    return made
+
+
+def _check_outside(config: ExpandConfig, reference: Reference) -> None:
+    """Outputs in a folder of images would be images of the next run."""
+    is_folder = config.data is not None and Path(config.data).is_dir()
+    if is_folder and config.out.resolve().is_relative_to(reference.root.resolve()):
+        raise UsageError(
+            f"--out {config.out}: lies inside --data {config.data}; name a folder outside it"
+        )
+
+
+def _check_rounds(config: ExpandConfig) -> None:
+    if config.copies < 1 and not config.originals:
         raise UsageError("--copies 0 with --no-originals makes nothing: ask for at least one")
 
 
@@ -170,9 +178,13 @@ def _identity(
     packages: tuple[str, ...] = PIXEL_PACKAGES
     if "augcli.augment.autoaugment" in policy.text:
         packages = (*PIXEL_PACKAGES, "torch", "torchvision")
-    options = {name: getattr(config, name) for name in RECORDED_OPTIONS}
+    resolved = {
+        "policy": policy.name,
+        "shard_size": plan.shard_size,
+        "quality": None if codec_named(config.codec).lossless else config.quality,
+    }
     return Identity(
-        options={**options, "policy": policy.name, "shard_size": plan.shard_size},
+        options={name: resolved.get(name, getattr(config, name)) for name in OPTIONS},
         policy=policy.serialized,
         versions=package_versions(packages),
         classes=reference.classes,
@@ -186,13 +198,12 @@ def _run(
     """Run the unfinished tasks; the number of views made."""
     workers = config.workers or default_workers()
     done = plan.views - sum(task.views for task in tasks)
-    made = failures = shard_bytes = 0
+    made = failures = 0
     for summary in run_tasks(_JobRunner(job), tasks, workers):
         made += summary.views
         failures += summary.failures
-        shard_bytes += summary.shard_bytes
         if report is not None:
-            report(Progress(done + made, plan.views, failures, shard_bytes))
+            report(Progress(done + made, plan.views, failures))
     return made
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from augcli.augment.card import dataset_card
-from augcli.augment.dataset_folder import Identity
-from augcli.augment.plan import Plan
+from augcli.augment.identity import Identity
+from augcli.augment.plan import Plan, Task
 from augcli.augment.previewing import headings, read_samples, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
-from augcli.augment.task import WORK_FOLDER, Job, TaskRecord, read_record
+from augcli.augment.task import Job, TaskRecord, read_record
 from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.files import publish, write_atomic
-from augcli.manifests.hashing import sha256_file
+from augcli.manifests.files import write_atomic
+from augcli.manifests.hashing import sha256_bytes, sha256_file
 from augcli.manifests.manifest import (
     CARD_FILE,
     FAILURES_FILE,
@@ -30,7 +30,7 @@ from augcli.manifests.manifest import (
     SplitRecord,
 )
 from augcli.manifests.reference import SPLITS, Failure, Reference, Sample
-from augcli.manifests.samples import ViewRow, write_samples
+from augcli.manifests.samples import ViewRow, find_leaks, write_samples
 
 PREVIEW_ROWS, PREVIEW_COPIES = 6, 7  # at most
 
@@ -47,18 +47,22 @@ class _Totals:
         self.samples: dict[str, list[int]] = {split: [0] * classes for split in SPLITS}
         self.shown: dict[int, Sample] = {}
 
-    def add(self, record: TaskRecord) -> None:
+    def add(self, task: Task, record: TaskRecord) -> None:
         self.shards += record.shards
-        self.failures += record.failures
-        self.blank += record.blank
+        if task.first:  # every task of a chunk meets the same failures
+            self.failures += record.failures
+            self.blank += record.blank
         for row in record.rows:
             self.views[row.split] += 1
             self.image_bytes += row.length
             if row.round == 0:
-                self.samples[row.split][row.label] += 1
-                if row.split == "train":
-                    sample = Sample(row.key, row.source, row.split, row.label)
-                    self.shown.setdefault(row.label, sample)
+                self._add_sample(row)
+
+    def _add_sample(self, row: ViewRow) -> None:
+        self.samples[row.split][row.label] += 1
+        if row.split == "train":
+            sample = Sample(row.key, row.source, row.split, row.label)
+            self.shown.setdefault(row.label, sample)
 
 
 def finish(job: Job, plan: Plan, reference: Reference, identity: Identity) -> None:
@@ -72,10 +76,15 @@ def finish(job: Job, plan: Plan, reference: Reference, identity: Identity) -> No
         samples = _write_samples(job, plan, totals)
         _check_usable(reference, totals)
         failures = _write_failures(job, [*reference.skipped, *totals.failures])
-        manifest = _manifest(plan, reference, identity, totals, samples, failures)
-        write_atomic(job.dataset / PREVIEW_FILE, _preview(job, identity, reference, totals))
-        write_atomic(job.dataset / CARD_FILE, dataset_card(manifest))
-        manifest.write(job.dataset)
+        manifest = _manifest(job, plan, reference, identity, totals, samples, failures)
+        pages = {
+            PREVIEW_FILE: _preview(job, identity, reference, totals),
+            CARD_FILE: dataset_card(manifest).encode(),
+        }
+        for name, content in pages.items():
+            write_atomic(job.dataset / name, content)
+        hashes = {name: sha256_bytes(content) for name, content in sorted(pages.items())}
+        replace(manifest, pages=hashes).write(job.dataset)
     except OSError as error:
         raise AugcliError(f"{job.dataset}: can't be written: {error.strerror}") from error
 
@@ -86,13 +95,12 @@ def _write_samples(job: Job, plan: Plan, totals: _Totals) -> FileRecord:
             record = read_record(job.record_path(task))
             if record is None:
                 raise AugcliError(f"{job.record_path(task)}: vanished; run the expansion again")
-            totals.add(record)
+            totals.add(task, record)
             yield record.rows
 
-    temporary = job.dataset / WORK_FOLDER / f"{SAMPLES_FILE}.tmp"
-    count = write_samples(temporary, groups())
-    publish(temporary, job.dataset / SAMPLES_FILE)
-    return _file_record(job.dataset / SAMPLES_FILE, count)
+    path = job.dataset / SAMPLES_FILE
+    count = write_samples(path, groups())
+    return _file_record(path, count)
 
 
 def _write_failures(job: Job, failures: list[Failure]) -> FileRecord:
@@ -114,12 +122,13 @@ def _check_usable(reference: Reference, totals: _Totals) -> None:
         first = totals.failures[0] if totals.failures else None
         reason = f" (first failure: {first.source}: {first.reason})" if first else ""
         raise AugcliError(
-            f"no usable training image is left for: {', '.join(empty)}{reason}; "
-            "mend or remove those images or classes"
+            f"no usable training image is left for: {', '.join(empty)}{reason}; mend those "
+            "images and run it again, or remove the classes and expand into another folder"
         )
 
 
 def _manifest(
+    job: Job,
     plan: Plan,
     reference: Reference,
     identity: Identity,
@@ -148,6 +157,7 @@ def _manifest(
             used=used,
             failures=failures.rows,
             blank=tuple(sorted(totals.blank)),
+            leaks=tuple(sorted(find_leaks(job.dataset / SAMPLES_FILE))),
         ),
         classes=reference.classes,
         rounds=plan.rounds,
@@ -158,6 +168,7 @@ def _manifest(
         },
         samples=samples,
         failures=failures,
+        pages={},
         shards=tuple(totals.shards),
     )
 

@@ -1,8 +1,9 @@
 """The plan of an expansion: plain records of what will be made, before any pixel is read.
 
-A task is one chunk of a split's samples with all its rounds: each source image is read and
-decoded once for all its copies, and each task publishes one shard per round. The plan depends on
-the samples and on options that decide bytes, never on workers.
+A task is one chunk of a split's samples with its rounds: each source image is read and decoded
+once for all its copies, and each task publishes one shard per round. So that a worker's open files
+and memory stay bounded, over `MAX_ROUNDS` rounds are several tasks. The plan depends on the
+samples and on options that decide bytes, never on workers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from augcli.manifests.rounds import copy_of_round, rounds_of_copies
 MIN_SHARD_SAMPLES = 32
 MAX_SHARD_SAMPLES = 1024
 TASKS_WANTED = 32
+MAX_ROUNDS = 64  # of one task: each is an open file
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,13 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Unique among the plan's tasks: `train-00003`."""
-        return f"{self.split}-{self.chunk:05d}"
+        """Unique among the plan's tasks: `train-00003-r000`."""
+        return f"{self.split}-{self.chunk:05d}-r{self.shards[0].round:03d}"
+
+    @property
+    def first(self) -> bool:
+        """Whether this task holds the chunk's first round."""
+        return self.shards[0].round == 0
 
     @property
     def views(self) -> int:
@@ -87,8 +94,10 @@ def _tasks_of_split(
 ) -> Iterator[Task]:
     samples = shard_order(reference.of_split(split))
     for chunk, start in enumerate(range(0, len(samples), shard_size)):
+        chosen = tuple(samples[start : start + shard_size])
         shards = _shards_of_chunk(split, chunk, rounds, originals)
-        yield Task(split, chunk, tuple(samples[start : start + shard_size]), shards)
+        for first in range(0, len(shards), MAX_ROUNDS):
+            yield Task(split, chunk, chosen, shards[first : first + MAX_ROUNDS])
 
 
 def shard_order(samples: tuple[Sample, ...]) -> list[Sample]:

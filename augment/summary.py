@@ -61,6 +61,15 @@ def _print_made(result: ExpandResult, manifest: Manifest, console: Console) -> N
             f"with reasons in {result.dataset / FAILURES_FILE}"
         )
     if reference.blank:
-        named = ", ".join(reference.blank[:3]) + (", …" if len(reference.blank) > 3 else "")
-        console.print(f"blank       {len(reference.blank)} used images have one colour: {named}")
+        count, named = len(reference.blank), _some(reference.blank)
+        console.print(f"blank       {count} used images have one colour: {named}")
+    if reference.leaks:
+        console.print(
+            f"leaks       {len(reference.leaks)} validation or test images are also training "
+            f"images: {_some(reference.leaks)}"
+        )
     console.print(f"look at     {result.dataset / PREVIEW_FILE}", soft_wrap=True)
+
+
+def _some(sources: tuple[str, ...]) -> str:
+    return ", ".join(sources[:3]) + (", …" if len(sources) > 3 else "")

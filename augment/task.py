@@ -29,6 +29,9 @@ from augcli.shards.writer import ShardWriter
 
 WORK_FOLDER = ".work"
 
+ABSENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""What is wrong with one input; any other OSError is the machine's trouble and ends the task."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -80,24 +83,10 @@ def read_record(path: Path) -> TaskRecord | None:
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """What a worker reports: counts, and bytes of encoded images and of shards."""
+    """What a worker reports: views made, and images that failed."""
 
-    images: int
     views: int
     failures: int
-    image_bytes: int
-    shard_bytes: int
-
-    @classmethod
-    def of(cls, record: TaskRecord) -> TaskSummary:
-        """The summary of a record."""
-        return cls(
-            images=len({row.key for row in record.rows}),
-            views=len(record.rows),
-            failures=len(record.failures),
-            image_bytes=sum(row.length for row in record.rows),
-            shard_bytes=sum(shard.bytes for shard in record.shards),
-        )
 
 
 def run_task(job: Job, task: Task) -> TaskSummary:
@@ -113,10 +102,10 @@ def run_task(job: Job, task: Task) -> TaskSummary:
         write_atomic(job.record_path(task), record.to_json())
     except OSError as error:
         raise AugcliError(
-            f"{error.filename or job.dataset}: can't be written: {error.strerror}; "
-            "nothing finished is lost: make room or permission and run it again"
+            f"{error.filename or job.dataset}: {error.strerror or error}; nothing finished is "
+            "lost: mend that (room, permission, open files) and run it again"
         ) from error
-    return TaskSummary.of(record)
+    return TaskSummary(len(record.rows), len(record.failures) if task.first else 0)
 
 
 def _open_shard(job: Job, shard: RoundShard) -> ShardWriter:
@@ -137,18 +126,19 @@ def _write_views(job: Job, task: Task, writers: list[ShardWriter]) -> TaskRecord
     blank: list[str] = []
     for sample in task.samples:
         try:
-            data, fitted = _read(job, maker, sample)
-        except (DecodeError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            if job.fail_on_error:
-                raise AugcliError(f"{job.root / sample.source}: {reason}") from error
-            failures.append(Failure(sample.source, reason or "can't be read"))
+            data = _read(job, sample)
+            fitted = maker.fitted(data)
+        except DecodeError as error:
+            _fail(job, failures, Failure(sample.source, str(error), sha256_bytes(data)))
+            continue
+        except ABSENT as error:
+            _fail(job, failures, Failure(sample.source, error.strerror or "can't be read"))
             continue
         if is_blank(fitted):
             blank.append(sample.source)
         digest = sha256_bytes(data)
         for shard, writer in zip(task.shards, writers, strict=True):
-            view = maker.view(fitted, sample.key, shard.copy)
+            view = _make_view(job, maker, fitted, sample, shard.copy)
             rows.append(_write_view(job, sample, digest, shard, writer, codec, view))
     shards = tuple(
         _publish(task, shard, writer)
@@ -159,9 +149,29 @@ def _write_views(job: Job, task: Task, writers: list[ShardWriter]) -> TaskRecord
     return TaskRecord(shards, tuple(rows), tuple(failures), tuple(blank))
 
 
-def _read(job: Job, maker: ViewMaker, sample: Sample) -> tuple[bytes, Pixels]:
-    data = (job.root / sample.source).read_bytes()
-    return data, maker.fitted(data)
+def _read(job: Job, sample: Sample) -> bytes:
+    return (job.root / sample.source).read_bytes()
+
+
+def _fail(job: Job, failures: list[Failure], failure: Failure) -> None:
+    if job.fail_on_error:
+        raise AugcliError(
+            f"{job.root / failure.source}: {failure.reason}; mend or remove it, or leave such "
+            "images out with --on-error skip"
+        )
+    failures.append(failure)
+
+
+def _make_view(job: Job, maker: ViewMaker, fitted: Pixels, sample: Sample, copy: int) -> View:
+    try:
+        return maker.view(fitted, sample.key, copy)
+    except (AugcliError, MemoryError):
+        raise
+    except Exception as error:  # a third party's transform that can't take this image
+        raise AugcliError(
+            f"{job.root / sample.source}: the policy fails on copy {copy}: {error!r}; "
+            "take the transform out that does, or this image"
+        ) from error
 
 
 def is_blank(image: Pixels) -> bool:

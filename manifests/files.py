@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from augcli.manifests.errors import AugcliError
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -46,3 +49,57 @@ def flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: Path, message: str) -> Iterator[None]:
+    """Hold an advisory lock on a file or folder, which the system releases however we end.
+
+    A file is made if there is none; in a folder nothing shows the lock. Processes forked meanwhile
+    don't hold it.
+
+    Raises:
+        AugcliError: with `message`, when another process holds it.
+    """
+    if sys.platform == "win32":  # there two processes at once can't be told apart
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+    _locked.add(descriptor)
+    try:
+        with _lock(descriptor, message):
+            yield
+    finally:
+        _locked.discard(descriptor)
+        os.close(descriptor)
+
+
+_locked: set[int] = set()
+
+
+def _close_locked() -> None:
+    """Else loader processes would hold the lock of a parent that was killed."""
+    for descriptor in _locked:
+        os.close(descriptor)
+    _locked.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_locked)
+
+
+@contextlib.contextmanager
+def _lock(descriptor: int, message: str) -> Iterator[None]:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AugcliError(message) from None
+    except OSError:  # a file system without locks, as some network ones: as on Windows
+        pass
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing does not while a fork has it open

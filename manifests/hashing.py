@@ -1,6 +1,7 @@
 """Hashes that decide things: view seeds, splits, fingerprints. Stable for ever, on every machine.
 
-Each use has its own `person` (blake2b's personalisation), so that no two uses share a stream.
+Each function has its own `person` (blake2b's personalisation), so that no two share a stream. What
+else `view_seed` seeds (the order of an epoch, the mock galaxies) has keys that no sample can have.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
+from augcli.manifests.reference import SPLITS
 
 FORMAT = "augcli-dataset"
 FORMAT_VERSION = 1
@@ -24,6 +25,20 @@ FAILURES_FILE = "failures.jsonl"
 CARD_FILE = "README.md"
 PREVIEW_FILE = "preview.png"
 SHARDS_FOLDER = "shards"
+
+OPTIONS: Mapping[str, tuple[type, ...]] = {
+    "copies": (int,),
+    "policy": (str,),
+    "size": (int,),
+    "fit": (str,),
+    "codec": (str,),
+    "quality": (int, type(None)),
+    "seed": (int,),
+    "originals": (bool,),
+    "shard_size": (int,),
+    "max_megapixels": (int, float),
+}
+"""The recorded options, and their types; `quality` is None where the codec has none."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,8 @@ class FileRecord:
 class ReferenceRecord:
     """The reference dataset: `inputs` = used + failures. See `Reference` for `name`, `spec`.
 
-    `blank` lists the used images that have a single colour when fitted: worth a look.
+    Worth a look: `blank` lists the used images that have a single colour when fitted, `leaks`
+    the validation and test images whose bytes are also those of a training image.
     """
 
     name: str
@@ -71,15 +87,17 @@ class ReferenceRecord:
     used: int
     failures: int
     blank: tuple[str, ...]
+    leaks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Manifest:
     """The record of an expanded dataset.
 
-    `options` are the options that decide bytes, `policy` is the pipeline in albumentations' own
-    serialised form, `rounds` counts the rounds stored of the training split, and `bytes` is what
-    the views cost: `images` encoded, `shards` with all tar overhead.
+    `options` are those that decide bytes (see `OPTIONS`), `policy` is the pipeline in
+    albumentations' own serialised form, `rounds` counts the rounds stored of the training split,
+    and `bytes` is what the views cost: `images` encoded, `shards` with all tar overhead. `pages`
+    are the card and the preview with their SHA-256.
     """
 
     options: Mapping[str, Any]
@@ -92,6 +110,7 @@ class Manifest:
     bytes: Mapping[str, int]
     samples: FileRecord
     failures: FileRecord
+    pages: Mapping[str, str]
     shards: tuple[ShardRecord, ...]
 
     def to_json(self) -> str:
@@ -107,6 +126,11 @@ class Manifest:
     def originals(self) -> bool:
         """Whether round 0 is the unaugmented image."""
         return bool(self.options["originals"])
+
+    def file_hashes(self) -> dict[str, str]:
+        """SHA-256 by name of every file beside the manifest that is no shard."""
+        tables = {record.file: record.sha256 for record in (self.samples, self.failures)}
+        return {**tables, **self.pages}
 
     def shards_of(self, split: str) -> tuple[ShardRecord, ...]:
         """The shards of one split, in the manifest's order."""
@@ -149,24 +173,42 @@ def read_manifest(dataset: Path) -> Manifest:
 
 def _from_json(content: dict[str, Any]) -> Manifest:
     return Manifest(
-        options=dict(content["options"]),
+        options=_options(content["options"]),
         policy=dict(content["policy"]),
         versions=dict(content["versions"]),
         reference=_reference_record(content["reference"]),
         classes=tuple(str(name) for name in content["classes"]),
         rounds=_count("rounds", content["rounds"]),
         splits={
-            name: _split_record(s, len(content["classes"])) for name, s in content["splits"].items()
+            split: _split_record(content["splits"][split], len(content["classes"]))
+            for split in SPLITS
         },
         bytes={name: _count(name, content["bytes"][name]) for name in content["bytes"]},
-        samples=_counted(FileRecord(**content["samples"])),
-        failures=_counted(FileRecord(**content["failures"])),
+        samples=_file_record(content["samples"], SAMPLES_FILE),
+        failures=_file_record(content["failures"], FAILURES_FILE),
+        pages={name: str(content["pages"][name]) for name in (CARD_FILE, PREVIEW_FILE)},
         shards=tuple(_shard_record(shard) for shard in content["shards"]),
     )
 
 
+def _options(content: dict[str, Any]) -> dict[str, Any]:
+    """The options, when those that readers rely on are there and of the right kind."""
+    for name, kinds in OPTIONS.items():
+        if type(content[name]) not in kinds:
+            raise ValueError(f"option {name}: {content[name]!r}")
+    return dict(content)
+
+
+def _file_record(content: dict[str, Any], expected: str) -> FileRecord:
+    record = _counted(FileRecord(**content))
+    if record.file != expected:
+        raise ValueError(f"file {record.file!r} instead of {expected}")
+    return record
+
+
 def _reference_record(content: dict[str, Any]) -> ReferenceRecord:
-    return _counted(ReferenceRecord(**{**content, "blank": tuple(content["blank"])}))
+    lists = {name: tuple(content[name]) for name in ("blank", "leaks")}
+    return _counted(ReferenceRecord(**{**content, **lists}))
 
 
 def _shard_record(content: dict[str, Any]) -> ShardRecord:

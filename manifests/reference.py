@@ -24,10 +24,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An input that is not used: its path as the user would name it, and why."""
+    """An input that is not used: its path as the user would name it, and why.
+
+    `sha256` is that of its bytes when they were read, so that a mended image is noticed; else ''.
+    """
 
     source: str
     reason: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,19 @@ class Reference:
         """A hash of which samples there are, with splits and labels (not of their pixels)."""
         lines = [f"{s.source}\0{s.split}\0{self.classes[s.label]}" for s in self.samples]
         return fingerprint(sorted(lines))
+
+
+def classes_without(reference: Reference, split: str) -> tuple[str, ...]:
+    """The classes with no sample in a split that other classes have: nothing is measured of them.
+
+    Splits by hash are stratified on average only, so small classes can miss one.
+    """
+    counts = reference.class_counts(split)
+    if not any(counts):
+        return ()
+    return tuple(
+        name for name, count in zip(reference.classes, counts, strict=True) if not count
+    )
 
 
 def check_trainable(reference: Reference) -> None:

@@ -7,7 +7,7 @@ view is addressable. `seed` is 32 hex digits (0 for copies that were not augment
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from augcli.manifests.errors import AugcliError
+from augcli.manifests.files import atomic_file
 
 SCHEMA = pa.schema(
     [
@@ -75,9 +76,9 @@ FIELDS = tuple(field.name for field in fields(ViewRow))
 
 
 def write_samples(path: Path, groups: Iterable[Sequence[ViewRow]]) -> int:
-    """Write groups of rows (one row group each) to `path`; the number of rows written."""
+    """Publish groups of rows (one row group each) as `path`; the number of rows written."""
     count = 0
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    with atomic_file(path) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         for rows in groups:
             columns = [[getattr(row, name) for row in rows] for name in FIELDS]
             writer.write_table(
@@ -106,6 +107,15 @@ def read_samples(path: Path, **equal: Any) -> pa.Table:
     if any(column.null_count for column in table.columns):
         raise AugcliError(f"{path}: has empty cells, which augcli never writes; expand again")
     return table
+
+
+def find_leaks(path: Path) -> Iterator[str]:
+    """Sources of validation and test images whose bytes are those of a training image."""
+    table = read_samples(path, round=0)
+    names = ("source", "source_sha256", "split")
+    rows = list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+    trained = {digest for _, digest, split in rows if split == "train"}
+    return (source for source, digest, split in rows if split != "train" and digest in trained)
 
 
 def rows_of(table: pa.Table) -> list[ViewRow]:

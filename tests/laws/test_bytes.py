@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from augcli.augment import ExpandConfig, expand
-from augcli.augment.dataset_folder import LOCK_FILE
+from augcli.augment.dataset_folder import IDENTITY_FILE, LOCK_FILE
+from augcli.augment.identity import identity_of
 from augcli.augment.task import WORK_FOLDER
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, read_manifest
@@ -183,7 +186,8 @@ def test_a_complete_dataset_is_left_alone(photos: Path, tmp_path: Path) -> None:
         ({"seed": 5}, "--seed: was 0, now 5"),
         ({"policy": "basic"}, "--policy: was augmentor, now basic"),
         ({"codec": "png"}, "--codec: was jpeg, now png"),
-        ({"val_fraction": 0.3}, "--val-fraction"),
+        ({"quality": 91}, "--quality: was 90, now 91"),
+        ({"val_fraction": 0.6}, "--val-fraction"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
@@ -201,16 +205,10 @@ def test_other_options_are_named(
 
 def _unfinish(photos: Path, out: Path) -> None:
     """Bring the folder to where an interrupted run leaves it: identity, no manifest."""
-    from augcli.augment import dataset_folder
-
-    manifest = read_manifest(out)
+    identity = identity_of(read_manifest(out)).plain()
     (out / MANIFEST_FILE).unlink()
-    work = out / WORK_FOLDER
-    work.mkdir()
-    identity = dataset_folder._identity_of(manifest)
-    import json
-
-    (work / dataset_folder.IDENTITY_FILE).write_text(json.dumps(identity))
+    (out / WORK_FOLDER).mkdir()
+    (out / WORK_FOLDER / IDENTITY_FILE).write_text(json.dumps(identity))
 
 
 def test_other_library_versions_are_named(
@@ -227,8 +225,6 @@ def test_other_library_versions_are_named(
 
 
 def test_other_source_bytes_are_named(photos: Path, tmp_path: Path) -> None:
-    import shutil
-
     data, out = tmp_path / "data", tmp_path / "out"
     shutil.copytree(photos, data)
     expand(config(data, out))
@@ -239,6 +235,203 @@ def test_other_source_bytes_are_named(photos: Path, tmp_path: Path) -> None:
     changed.unlink()
     with pytest.raises(AugcliError, match="--data: images were added, removed"):
         expand(config(data, out))
+
+
+def test_options_that_change_no_byte_may_change(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expand(config(photos, out, codec="png", quality=90))
+    again = config(photos, out, codec="png", quality=10, val_fraction=0.15, on_error="fail")
+    assert expand(again).views_made == 0
+
+
+def broken_photos(photos: Path, tmp_path: Path) -> tuple[Path, Path, bytes]:
+    """A copy of the photos with one damaged training image, and that image's sound bytes."""
+    data = tmp_path / "data"
+    shutil.copytree(photos, data)
+    bad = sorted(data.rglob("*.jpg"))[0]
+    sound = bad.read_bytes()
+    bad.write_bytes(sound[:300])
+    return data, bad, sound
+
+
+def all_for_training(data: Path, out: Path, **changes: object) -> ExpandConfig:
+    return config(data, out, val_fraction=0.0, test_fraction=0.0, **changes)
+
+
+def test_a_mended_image_is_noticed_in_a_complete_dataset(photos: Path, tmp_path: Path) -> None:
+    data, bad, sound = broken_photos(photos, tmp_path)
+    out = tmp_path / "out"
+    expand(all_for_training(data, out))
+    assert expand(all_for_training(data, out)).views_made == 0
+    with pytest.raises(AugcliError, match=bad.name):
+        expand(all_for_training(data, out, on_error="fail"))
+    bad.write_bytes(sound)
+    with pytest.raises(AugcliError, match=f"{bad.name}: has changed"):
+        expand(all_for_training(data, out))
+
+
+def test_a_class_that_failed_can_be_mended(photos: Path, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(photos, data)
+    sound = {path: path.read_bytes() for path in (data / "circle").iterdir()}
+    for path in sound:
+        path.write_bytes(b"\xff\xd8\xff broken")
+    with pytest.raises(AugcliError, match=r"no usable training image .* circle"):
+        expand(all_for_training(data, out))
+    for path, content in sound.items():
+        path.write_bytes(content)
+    expand(all_for_training(data, out))
+    expand(all_for_training(data, tmp_path / "whole"))
+    assert_same_tree(out, tmp_path / "whole")
+
+
+def test_trouble_of_the_machine_is_no_fault_of_the_image(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from augcli.augment import task
+
+    def too_many(job: object, sample: object) -> bytes:
+        raise OSError(24, "Too many open files", "some.jpg")
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(task, "_read", too_many)
+    with pytest.raises(AugcliError, match="Too many open files"):
+        expand(config(photos, out))
+    monkeypatch.undo()
+    result = expand(config(photos, out))
+    assert result.manifest is not None
+    assert result.manifest.reference.failures == 0
+
+
+@pytest.mark.parametrize(
+    "lost", ["shards/train-r001-00000.tar", "README.md", "preview.png", "samples.parquet"]
+)
+@pytest.mark.parametrize("how", ["missing", "changed"])
+def test_a_dataset_that_lost_files_is_made_whole(
+    photos: Path, tmp_path: Path, lost: str, how: str
+) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    expand(config(photos, out))
+    shutil.copytree(out, whole)
+    if how == "missing":
+        (out / lost).unlink()
+    else:
+        (out / lost).write_bytes((out / lost).read_bytes() + b"x")
+    expand(config(photos, out))
+    assert_same_tree(out, whole)
+
+
+def test_a_complete_dataset_is_only_looked_at(photos: Path, tmp_path: Path) -> None:
+    """A rerun that has nothing to do writes nothing, not even a lock."""
+    out = tmp_path / "out"
+    expand(config(photos, out))
+    before = {path: path.stat().st_mtime_ns for path in (out, *out.rglob("*"))}
+    expand(config(photos, out))
+    assert {path: path.stat().st_mtime_ns for path in (out, *out.rglob("*"))} == before
+
+
+def test_many_rounds_are_several_tasks_and_the_same_shards(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from augcli.augment import plan
+
+    data, _, _ = broken_photos(photos, tmp_path)
+    expand(all_for_training(data, tmp_path / "one", copies=6))
+    monkeypatch.setattr(plan, "MAX_ROUNDS", 3)
+    result = expand(all_for_training(data, tmp_path / "several", copies=6))
+    assert len({task.name for task in result.plan.tasks}) == len(result.plan.tasks) > 10
+    assert_same_tree(tmp_path / "one" / SHARDS_FOLDER, tmp_path / "several" / SHARDS_FOLDER)
+    assert verify(tmp_path / "several").faults == ()
+    assert result.manifest is not None
+    assert result.manifest.reference.failures == 1
+
+
+def test_an_image_in_two_splits_is_told(split_photos: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(split_photos, data)
+    leaked = data / "test" / "circle" / "leaked.jpg"
+    shutil.copy(data / "train" / "circle" / "00.jpg", leaked)
+    manifest = expand(config(data, tmp_path / "out")).manifest
+    assert manifest is not None
+    assert manifest.reference.leaks == ("test/circle/leaked.jpg",)
+    assert verify(tmp_path / "out").faults == ()
+
+
+def test_out_must_not_lie_in_data(photos: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(photos, data)
+    with pytest.raises(UsageError, match=r"--out .*lies inside --data"):
+        expand(config(data, data / "expanded"))
+
+
+def test_a_policy_that_fails_on_an_image_names_it(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from augcli.augment.views import ViewMaker
+
+    def fails(self: object, fitted: object, key: str, copy: int) -> object:
+        raise ZeroDivisionError("inside a transform")
+
+    monkeypatch.setattr(ViewMaker, "view", fails)
+    with pytest.raises(AugcliError, match=r"\.jpg: the policy fails on copy 0: ZeroDivision"):
+        expand(config(photos, tmp_path / "out"))
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"options": 1}'])
+def test_a_damaged_beginning_is_told(photos: Path, tmp_path: Path, content: str) -> None:
+    out = tmp_path / "out"
+    (out / WORK_FOLDER).mkdir(parents=True)
+    (out / WORK_FOLDER / IDENTITY_FILE).write_text(content)
+    with pytest.raises(AugcliError, match=r"identity\.json: damaged .*; remove"):
+        expand(config(photos, out))
+
+
+def test_a_refused_rerun_does_not_redirect_training(photos: Path, tmp_path: Path) -> None:
+    from augcli.manifests.cache import recall_root
+
+    data, other, out = tmp_path / "data", tmp_path / "other", tmp_path / "out"
+    shutil.copytree(photos, data)
+    shutil.copytree(photos, other)
+    changed = sorted(other.rglob("*.jpg"))[0]
+    changed.write_bytes(changed.read_bytes() + b"\0")
+    manifest = expand(config(data, out)).manifest
+    assert manifest is not None
+    with pytest.raises(AugcliError, match=changed.name):
+        expand(config(other, out))
+    assert recall_root(manifest.reference.fingerprint) == data
+
+
+@pytest.mark.parametrize("workers", [2])
+def test_a_killed_worker_is_told(photos: Path, tmp_path: Path, workers: int) -> None:
+    """The system kills for lack of memory: one clear line, and a rerun finishes."""
+    script = tmp_path / "run.py"
+    script.write_text(EXPAND_WITH_DYING_WORKER)
+    out = tmp_path / "out"
+    command = [sys.executable, str(script), str(photos), str(out), str(workers)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert "AugcliError: a worker process was killed" in result.stderr
+    assert not (out / MANIFEST_FILE).exists()
+    expand(config(photos, out))
+    expand(config(photos, tmp_path / "whole"))
+    assert_same_tree(out, tmp_path / "whole")
+
+
+EXPAND_WITH_DYING_WORKER = (
+    """
+import os, signal
+from augcli.augment import task
+def dies(job, sample):
+    os.kill(os.getpid(), signal.SIGKILL)
+class Dying:
+    def __init__(self, job): self.job = job
+    def __call__(self, item):
+        if item.chunk == 1: task._read = dies
+        return task.run_task(self.job, item)
+from augcli.augment import expansion
+expansion._JobRunner = Dying
+"""
+    + EXPAND
+)
 
 
 def test_a_second_expansion_at_once_is_told(photos: Path, tmp_path: Path) -> None:

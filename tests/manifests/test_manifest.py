@@ -21,18 +21,34 @@ from augcli.manifests.manifest import (
 )
 
 MANIFEST = Manifest(
-    options={"seed": 7, "originals": True, "policy": "side-on", "val_fraction": None},
+    options={
+        "copies": 1,
+        "policy": "side-on",
+        "size": 32,
+        "fit": "crop",
+        "codec": "png",
+        "quality": None,
+        "seed": 7,
+        "originals": True,
+        "shard_size": 32,
+        "max_megapixels": 200.0,
+    },
     policy={"transform": {"__class_fullname__": "Compose", "transforms": []}},
     versions={"augcli": "1", "numpy": "2"},
     reference=ReferenceRecord(
-        "Näme", "", "ab" * 32, inputs=5, used=4, failures=1, blank=("дог/1.jpg",)
+        "Näme", "", "ab" * 32, inputs=5, used=4, failures=1, blank=("дог/1.jpg",), leaks=()
     ),
     classes=("cat", "дог"),
     rounds=2,
-    splits={"train": SplitRecord(3, 6, (2, 1)), "val": SplitRecord(1, 1, (0, 1))},
+    splits={
+        "train": SplitRecord(3, 6, (2, 1)),
+        "val": SplitRecord(1, 1, (0, 1)),
+        "test": SplitRecord(0, 0, (0, 0)),
+    },
     bytes={"images": 700, "shards": 10240},
     samples=FileRecord("samples.parquet", 7, "cd" * 32),
     failures=FileRecord("failures.jsonl", 1, "ef" * 32),
+    pages={"README.md": "67" * 32, "preview.png": "89" * 32},
     shards=(
         ShardRecord("train-r000-00000.tar", "train", 0, 0, 3, 4096, "01" * 32),
         ShardRecord("train-r001-00000.tar", "train", 1, 0, 3, 4096, "23" * 32),
@@ -175,3 +191,30 @@ def test_fields_missing_or_wrong(tmp_path: Path, edit: Edit) -> None:
     edit(whole)
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(whole))
     assert_refused(tmp_path, "a field is missing or wrong")
+
+
+@pytest.mark.parametrize("name", MANIFEST.options)
+@pytest.mark.parametrize("value", ["absent", [], {"a": 1}])
+def test_options_that_readers_rely_on(tmp_path: Path, name: str, value: object) -> None:
+    loaded = content()
+    loaded["options"][name] = value
+    if value == "absent":
+        del loaded["options"][name]
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(loaded))
+    assert_refused(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["train", "val", "test"])
+def test_every_split_must_be_there(tmp_path: Path, name: str) -> None:
+    loaded = content()
+    del loaded["splits"][name]
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(loaded))
+    assert_refused(tmp_path, name)
+
+
+@pytest.mark.parametrize("table", ["samples", "failures"])
+def test_tables_lie_beside_the_manifest(tmp_path: Path, table: str) -> None:
+    loaded = content()
+    loaded[table]["file"] = "../elsewhere"
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(loaded))
+    assert_refused(tmp_path, "../elsewhere")

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from augcli.augment import ExpandConfig, expand
+from augcli.augment.dataset_folder import read_failures
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import (
     FAILURES_FILE,
@@ -22,7 +23,6 @@ from augcli.manifests.manifest import (
 )
 from augcli.manifests.samples import SCHEMA, ViewRow, read_samples, rows_of
 from augcli.shards import verify
-from augcli.shards.verification import failures_of
 
 TRAIN = "train-r001-00000.tar"
 
@@ -94,7 +94,7 @@ def test_intact(intact: Path) -> None:
     assert result.shards == shards > 4
     assert result.views == len(rows(intact)) > 30
     assert reports == [(number + 1, shards) for number in range(shards)]
-    assert [f["source"] for f in failures_of(intact)] == ["circle/broken.jpg"]
+    assert [f.source for f in read_failures(intact / FAILURES_FILE)] == ["circle/broken.jpg"]
 
 
 def test_a_rewritten_table_with_the_same_rows_is_intact(dataset: Path) -> None:
@@ -168,8 +168,24 @@ def test_deleted_shard(dataset: Path) -> None:
 
 
 def test_deleted_folder_of_shards(dataset: Path) -> None:
+    names = {f"{SHARDS_FOLDER}/{path.name}" for path in (dataset / SHARDS_FOLDER).iterdir()}
     shutil.rmtree(dataset / SHARDS_FOLDER)
-    assert SHARDS_FOLDER in faults(dataset)
+    assert set(faults(dataset)) == names
+
+
+@pytest.mark.parametrize("name", ["README.md", "preview.png"])
+def test_changed_page(dataset: Path, name: str) -> None:
+    path = dataset / name
+    path.write_bytes(path.read_bytes() + b" ")
+    assert faults(dataset) == {name: " its bytes are not those that the manifest records"}
+
+
+def test_leaks_that_the_manifest_hides(dataset: Path) -> None:
+    path = dataset / MANIFEST_FILE
+    content = json.loads(path.read_text("utf-8"))
+    content["reference"]["leaks"] = ["circle/00.jpg"]
+    path.write_text(json.dumps(content), "utf-8")
+    assert "leaks" in faults(dataset)[MANIFEST_FILE]
 
 
 @pytest.mark.parametrize("extra", ["shards/train-r009-00000.tar", "notes.txt", ".hidden", "work/"])
@@ -192,7 +208,7 @@ def test_edited_failures(dataset: Path) -> None:
     assert set(faults(dataset)) == {FAILURES_FILE}
     (dataset / FAILURES_FILE).write_text("{torn")
     with pytest.raises(AugcliError, match=FAILURES_FILE):
-        failures_of(dataset)
+        read_failures(dataset / FAILURES_FILE)
 
 
 @pytest.mark.parametrize("name", [MANIFEST_FILE, SAMPLES_FILE])
