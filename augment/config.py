@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augcli.manifests.settings import setting
+from augcli.manifests.splits import DEFAULT_FRACTION
 
 CODEC_NAMES = ("jpeg", "png", "webp", "npy")
 FIT_NAMES = ("crop", "pad", "stretch")
@@ -14,6 +15,7 @@ ON_ERROR = ("skip", "fail")
 DEFAULT_SIZE = 96
 DEFAULT_FIT = "crop"
 DEFAULT_SEED = 0
+DEFAULT_MAX_MEGAPIXELS = 200.0
 DEFAULT_DATASET = Path("expanded")
 
 DATA_HELP = (
@@ -57,17 +59,19 @@ class ExpandConfig:
         "part for validation, where the data have none",
         minimum=0.0,
         below=1.0,
-        shown_default="0.15",
+        shown_default=str(DEFAULT_FRACTION),
     )
     test_fraction: float | None = setting(
         None,
         "part for testing, where the data have none",
         minimum=0.0,
         below=1.0,
-        shown_default="0.15 for data without any splits",
+        shown_default=f"{DEFAULT_FRACTION} for data without any splits",
     )
     on_error: str = setting("skip", "what to do about an unusable image", choices=ON_ERROR)
-    max_megapixels: float = setting(200.0, "largest image to decode", minimum=0.001)
+    max_megapixels: float = setting(
+        DEFAULT_MAX_MEGAPIXELS, "largest image to decode", minimum=0.001
+    )
     dry_run: bool = setting(False, "only say what would be done")
 
 

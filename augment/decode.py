@@ -23,9 +23,13 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from augcli.augment.config import DEFAULT_MAX_MEGAPIXELS
+
 Pixels = npt.NDArray[np.uint8]
 
-DEFAULT_MAX_MEGAPIXELS = 200.0
+# Named, because Pillow would try all that it knows: an EPS runs Ghostscript, whatever its name.
+# Pillow opens MPO (several JPEGs in one file) as JPEG.
+PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 ORIENTATION_TAG = 0x0112
 _JPEG_START = b"\xff\xd8\xff"
 _HEAD_BYTES = 1 << 17  # where cameras put EXIF and XMP: before the first scan
@@ -54,6 +58,7 @@ def decode(
 
     Raises:
         DecodeError: not an image, damaged, of an unsupported type or too large.
+        MemoryError: there is no room for the pixels; that says nothing about the file.
     """
     if not data:
         raise DecodeError("the file is empty")
@@ -85,6 +90,7 @@ def _decode_with_turbo(data: bytes, colorspace: str, min_side: int) -> Pixels | 
 
     Raises:
         DecodeError: the data end early; Pillow would fill the rest with grey.
+        MemoryError: libjpeg had no room.
     """
     factor = 2 if min_side else 1
     try:
@@ -92,6 +98,7 @@ def _decode_with_turbo(data: bytes, colorspace: str, min_side: int) -> Pixels | 
             data, colorspace, min_height=min_side, min_width=min_side, min_factor=factor
         )
     except ValueError as error:
+        raise_if_out_of_memory(error)
         if "premature end" in str(error).lower():
             raise DecodeError(f"damaged: {error}") from error
         return None
@@ -104,6 +111,8 @@ def _jpeg_orientation(data: bytes) -> int:
         return 1
     try:
         return _orientation(_open(data))
+    except MemoryError:
+        raise
     except Exception:  # Pillow can't read the header: the pixels may be sound
         return 1
 
@@ -115,7 +124,7 @@ def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
         image.load()
         orientation = _orientation(image)
         pixels = _to_rgb(image)
-    except DecodeError:
+    except (DecodeError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise DecodeError("not an image in a format that augcli reads") from None
@@ -129,9 +138,22 @@ def _open(data: bytes) -> Image.Image:
     with _PILLOW_GUARD:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def raise_if_out_of_memory(error: ValueError) -> None:
+    """simplejpeg reports a failed allocation as it reports damage: by a text.
+
+    Whether a file is usable must not depend on the memory that happened to be free.
+
+    Raises:
+        MemoryError: `error` is such a report.
+    """
+    text = str(error).lower()
+    if "insufficient memory" in text or "memory allocation" in text:
+        raise MemoryError(str(error)) from error
 
 
 def _check_size(width: int, height: int, max_megapixels: float) -> None:
@@ -144,6 +166,8 @@ def _check_size(width: int, height: int, max_megapixels: float) -> None:
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
+    except MemoryError:
+        raise
     except Exception:  # damaged metadata: the pixels may be sound
         return 1
     return value if value in _UPRIGHT else 1

@@ -10,17 +10,16 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.lib import format as npy_format
 
-from augcli.augment.decode import DecodeError, Pixels, decode
+from augcli.augment.decode import DecodeError, Pixels, decode, raise_if_out_of_memory
 from augcli.manifests.errors import unknown_name
 
-Encoder = Callable[[Pixels], bytes]
+Encoder = Callable[[Pixels, int], bytes]
 Decoder = Callable[[bytes | memoryview], Pixels]
 
 PNG_COMPRESSION = 1  # zlib level: photographs hardly shrink further, and time triples
@@ -35,21 +34,16 @@ WEBP_LOSSLESS = 101  # OpenCV's code for lossless WebP: a quality above 100
 
 @dataclass(frozen=True)
 class Codec:
-    """How stored views are written and read; `extension` is the member's in the shard."""
+    """How stored views are written and read; `extension` is the member's in the shard.
+
+    `encode` takes pixels and a quality, 1 to 100; lossless codecs ignore the quality.
+    """
 
     name: str
     extension: str
     lossless: bool
-    encode: Callable[[Pixels, int], bytes]
+    encode: Encoder
     decode: Decoder
-
-    def encoder(self, quality: int) -> Encoder:
-        """The encoder at a quality (1 to 100; lossless codecs ignore it)."""
-        return partial(_encode, self, quality)
-
-
-def _encode(codec: Codec, quality: int, image: Pixels) -> bytes:
-    return codec.encode(image, quality)
 
 
 def _encode_jpeg(image: Pixels, quality: int) -> bytes:
@@ -82,6 +76,7 @@ def _decode_jpeg(data: bytes | memoryview) -> Pixels:
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB")
     except ValueError as error:
+        raise_if_out_of_memory(error)
         raise DecodeError(f"damaged: {error}") from error
     return pixels
 

@@ -23,7 +23,7 @@ from augcli.augment.views import Recipe
 from augcli.manifests.cache import remember_root
 from augcli.manifests.errors import UsageError
 from augcli.manifests.manifest import OPTIONS, Manifest, read_manifest
-from augcli.manifests.reference import Reference
+from augcli.manifests.reference import Reference, classes_without
 from augcli.manifests.settings import check_settings
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 
@@ -84,6 +84,9 @@ class ExpandResult:
             "shard_size": self.plan.shard_size,
             "transforms": list(self.policy_transforms),
             "skipped": len(self.reference.skipped),
+            "classes_without": {
+                split: list(classes_without(self.reference, split)) for split in ("val", "test")
+            },
             "seconds": round(self.seconds, 3),
         }
         if made is not None:
@@ -105,7 +108,7 @@ def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
             options, sources or library versions, or a file that can't be written.
     """
     started = time.perf_counter()
-    check_settings(config)
+    config = check_settings(config)
     _check_rounds(config)
     policy = resolve_policy(config.policy or default_policy(config.data), config.size)
     reference = load_reference(

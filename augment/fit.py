@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from augcli.augment.config import FIT_NAMES
 from augcli.augment.decode import Pixels
+from augcli.manifests.errors import unknown_name
 
-FITS = ("crop", "pad", "stretch")
 _AREA_FROM = 2.0  # below this shrinking factor linear interpolation misses no source pixel
 
 
@@ -26,6 +27,11 @@ class Fit:
 
     size: int
     mode: str
+
+    def __post_init__(self) -> None:
+        """Refuse a mode that is none: `stretch` would be as good a guess as any."""
+        if self.mode not in FIT_NAMES:
+            raise unknown_name("fit", self.mode, FIT_NAMES)
 
     @property
     def min_side(self) -> int:

@@ -52,6 +52,9 @@ def keras_transforms(
     ):
         if not _is_number(value):
             raise ValueError(f"{name} {value!r}: expected a number, 0 or more")
+    for name, flag in (("horizontal_flip", horizontal_flip), ("vertical_flip", vertical_flip)):
+        if not isinstance(flag, bool):
+            raise ValueError(f"{name} {flag!r}: expected true or false")
     transforms: list[BasicTransform] = []
     geometry: dict[str, Any] = {
         "rotate": (-rotation_range, rotation_range),
@@ -84,7 +87,8 @@ def keras_transforms(
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 <= value < math.inf
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value < math.inf
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
@@ -96,8 +100,8 @@ def _pair(name: str, value: Any) -> tuple[float, float]:
 
 def _zoom(zoom_range: Range) -> dict[str, tuple[float, float]]:
     """Keras' zoom z enlarges by 1/z, for x and y each; here 1/z is uniform, in Keras z is."""
-    if isinstance(zoom_range, int | float):
-        if not 0 <= zoom_range < 1:
+    if not isinstance(zoom_range, list | tuple):
+        if not _is_number(zoom_range) or zoom_range >= 1:
             raise ValueError(f"zoom_range {zoom_range}: from 0 to below 1, or [lower, upper]")
         low, high = 1 - zoom_range, 1 + zoom_range
     else:

@@ -19,7 +19,7 @@ import yaml
 
 from augcli.augment.decode import Pixels
 from augcli.augment.pipeline import A, BaseCompose, BasicTransform
-from augcli.augment.policy_file import build_pipeline, check_finite
+from augcli.augment.policy_file import build_pipeline, check_numbers
 from augcli.augment.presets import KERAS_TUTORIAL, PRESETS
 from augcli.augment.seeding import ViewStream
 from augcli.manifests.errors import AugcliError, UsageError, unknown_name
@@ -162,11 +162,14 @@ def _from_names(names: str) -> list[BasicTransform]:
     transforms: list[BasicTransform] = []
     for part in names.split("+"):
         name, _, arguments = part.strip().partition(":")
-        transforms += _from_preset(name, _parse_arguments(part, name, arguments))
+        try:
+            transforms += _from_preset(name, _parse_arguments(name, arguments))
+        except UsageError as error:
+            raise UsageError(f"--policy {part.strip()}: {error}") from error
     return transforms
 
 
-def _parse_arguments(part: str, name: str, text: str) -> dict[str, Any]:
+def _parse_arguments(name: str, text: str) -> dict[str, Any]:
     """`rotation_range=20,zoom_range=[0.9,1.1]` as YAML values; a lone value is the main one's."""
     if not text:
         return {}
@@ -177,7 +180,7 @@ def _parse_arguments(part: str, name: str, text: str) -> dict[str, Any]:
     except yaml.YAMLError:
         arguments = None
     if not isinstance(arguments, dict) or None in arguments.values():
-        raise UsageError(f"--policy {part}: expected NAME:argument=value,argument=value")
+        raise UsageError("expected NAME:argument=value,argument=value")
     return arguments
 
 
@@ -186,14 +189,12 @@ def _from_preset(name: str, arguments: dict[str, Any]) -> list[BasicTransform]:
         raise unknown_name("policy", name, [*PRESETS, "or a .yaml or .json file"])
     if name == "keras" and not arguments:
         arguments = KERAS_TUTORIAL
+    check_numbers(arguments, name)
     try:
-        check_finite(arguments, name)
         return PRESETS[name].build(**arguments)
-    except UsageError as error:
-        raise UsageError(f"--policy {error}") from error
     except (TypeError, ValueError) as error:
         reason = str(error).partition("() ")[2] or str(error)
-        raise UsageError(f"--policy {name}: {reason}") from error
+        raise UsageError(f"{name}: {reason}") from error
 
 
 def _from_file(path: Path) -> list[BasicTransform]:
@@ -206,20 +207,23 @@ def _from_file(path: Path) -> list[BasicTransform]:
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"--policy {path}: can't be read: {error}") from error
+    try:
+        return _from_content(content)
+    except UsageError as error:
+        raise UsageError(f"--policy {path}: {error}") from error
+
+
+def _from_content(content: object) -> list[BasicTransform]:
     if isinstance(content, dict) and len(content) == 1:
         ((name, arguments),) = content.items()
         if name in PRESETS:
             return _from_preset(name, arguments or {})
     if not isinstance(content, dict) or "transform" not in content:
         raise UsageError(
-            f"--policy {path}: expected albumentations' form, a field 'transform' with "
+            "expected albumentations' form, a field 'transform' with "
             "'__class_fullname__: Compose' and 'transforms'"
         )
-    try:
-        pipeline = build_pipeline(content["transform"])
-    except UsageError as error:
-        raise UsageError(f"--policy {path}: {error}") from error
-    return list(pipeline.transforms)
+    return list(build_pipeline(content["transform"]).transforms)
 
 
 def _refuse_aliases(path: Path, text: str) -> None:

@@ -18,6 +18,30 @@ from augcli.manifests.errors import UsageError
 MAX_DEPTH = 8
 MAX_TRANSFORMS = 200
 
+# No argument of a sound policy is larger: not a size in pixels, a grey level or an angle. Where
+# the cost grows with the square of an argument, or worse, its limit is where a view takes seconds.
+MAX_MAGNITUDE = 10_000
+_LIMITS = {
+    "blur_limit": 256,
+    "grid": 256,
+    "holes_number_xy": 256,
+    "iterations": 100,
+    "max_delta": 100,
+    "max_factor": 10,
+    "nb_cols": 100,
+    "nb_rows": 100,
+    "num_control_points": 20,
+    "num_grid_xy": 20,
+    "radius": 256,
+    "scale": 256,
+    "sigma": 256,
+    "sigma_limit": 256,
+    "sigma_x_limit": 256,
+    "sigma_y_limit": 256,
+    "temperature_limit": 40_000,  # kelvin
+}
+MIN_ZOOM_STEP = 0.001  # ZoomBlur averages as many images as there are steps
+
 COMPOSITIONS = ("Compose", "OneOf", "OneOrOther", "RandomOrder", "Sequential", "SomeOf")
 
 TRANSFORMS = tuple(
@@ -29,7 +53,7 @@ TRANSFORMS = tuple(
     ISONoise Illumination ImageCompression InvertImg MedianBlur Morphological MotionBlur
     MultiplicativeNoise NoOp OpticalDistortion Perspective PiecewiseAffine PixelDropout
     PlanckianJitter PlasmaBrightnessContrast PlasmaShadow Posterize RGBShift
-    RandomBrightnessContrast RandomCropFromBorders RandomFog RandomGamma RandomGravel
+    RandomBrightnessContrast RandomFog RandomGamma RandomGravel
     RandomGridShuffle RandomRain RandomResizedCrop RandomRotate90 RandomShadow RandomSizedCrop
     RandomSnow RandomSunFlare RandomToneCurve RingingOvershoot Rotate SafeRotate SaltAndPepper
     Sharpen ShiftScaleRotate ShotNoise Solarize Spatter SquareSymmetry Superpixels
@@ -38,6 +62,14 @@ TRANSFORMS = tuple(
 )
 
 OWN_TRANSFORMS = {f"{cls.__module__}.{cls.__name__}": cls for cls in autoaugment.TRANSFORMS}
+
+# Settings that change the size of images, some only for some draws: a trial may not meet one.
+_CHANGES_SIZE = {
+    "Affine": ("fit_output", True),
+    "CropAndPad": ("keep_size", False),
+    "Perspective": ("keep_size", False),
+    "Rotate": ("crop_border", True),
+}
 
 # What albumentations says of sound transforms; all its other warnings are of bad arguments.
 _ADVICE = (".*is a special case of Affine", ".*is very slow")
@@ -70,7 +102,10 @@ def build_pipeline(node: object) -> Any:
     count = _count(built)
     if count > MAX_TRANSFORMS:
         raise UsageError(f"{count} transforms; at most {MAX_TRANSFORMS} are allowed")
-    return A.Compose(built.transforms, p=built.p, save_applied_params=True)
+    transforms = built.transforms
+    if built.p < 1 and transforms:  # as one of its steps, so that policies can still be joined
+        transforms = [A.Sequential(transforms, p=built.p)]
+    return A.Compose(transforms, save_applied_params=True)
 
 
 def _build(node: object, where: str, depth: int) -> Any:
@@ -81,10 +116,36 @@ def _build(node: object, where: str, depth: int) -> Any:
     name = str(node["__class_fullname__"])
     arguments = {str(k): v for k, v in node.items() if k != "__class_fullname__"}
     where = f"{where}.{name.rpartition('.')[2]}"
-    check_finite(arguments, where)
+    check_numbers(arguments, where)
+    _check_probability(arguments, where)
     if name in COMPOSITIONS:
         return _build_composition(name, arguments, where, depth)
-    return _instantiate(_transform_class(name, where), arguments, where)
+    cls = _transform_class(name, where)
+    _check_keeps_size(cls, arguments, where)
+    built = _instantiate(cls, arguments, where)
+    _check_ranges(built, where)
+    return built
+
+
+def _check_probability(arguments: Mapping[str, Any], where: str) -> None:
+    """albumentations checks the `p` of a transform but not that of a composition."""
+    p = arguments.get("p", 1.0)
+    if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
+        raise UsageError(f"{where}.p: expected a probability, a number from 0 to 1")
+
+
+def _check_keeps_size(cls: type[Any], arguments: Mapping[str, Any], where: str) -> None:
+    field, changing = _CHANGES_SIZE.get(cls.__name__, ("", None))
+    if field in arguments and arguments[field] == changing:
+        raise UsageError(f"{where}.{field}: a policy must keep size: leave this field out")
+
+
+def _check_ranges(transform: BasicTransform, where: str) -> None:
+    """What albumentations accepts and can't compute."""
+    if isinstance(transform, A.Affine) and min(low for low, _ in transform.scale.values()) <= 0:
+        raise UsageError(f"{where}: the scale must be above 0")
+    if isinstance(transform, A.ZoomBlur) and transform.step_factor[0] < MIN_ZOOM_STEP:
+        raise UsageError(f"{where}.step_factor: at least {MIN_ZOOM_STEP} is needed")
 
 
 def _transform_class(name: str, where: str) -> type[BasicTransform]:
@@ -147,8 +208,8 @@ def _reason(error: Exception) -> str:
     return lines[0]
 
 
-def check_finite(value: object, where: str, depth: int = 0) -> None:
-    """Refuse numbers that JSON can't hold, and nesting without end.
+def check_numbers(value: object, where: str, limit: float = MAX_MAGNITUDE, depth: int = 0) -> None:
+    """Refuse numbers that JSON can't hold or no view is ever made with, and endless nesting.
 
     Raises:
         UsageError: naming the field.
@@ -157,13 +218,16 @@ def check_finite(value: object, where: str, depth: int = 0) -> None:
         raise UsageError(f"{where}: nested more than {MAX_DEPTH} deep")
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{where}: {value} is not a finite number")
+    if isinstance(value, int | float) and abs(value) > limit:
+        raise UsageError(f"{where}: too large: at most {limit} is allowed")
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key != "transforms":
-                check_finite(item, f"{where}.{key}", depth + 1)
+                inner = _LIMITS.get(str(key), limit)
+                check_numbers(item, f"{where}.{key}", inner, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            check_finite(item, where, depth + 1)
+            check_numbers(item, where, limit, depth + 1)
 
 
 def _count(transform: Any) -> int:

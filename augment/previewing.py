@@ -43,7 +43,7 @@ def preview(config: PreviewConfig) -> PreviewResult:
         UsageError: a bad option, policy or dataset.
         AugcliError: no usable image, or the picture can't be written.
     """
-    check_settings(config)
+    config = check_settings(config)
     chosen = config.policy or default_policy(config.data)
     names = list(PRESETS) if chosen == ALL_POLICIES else [chosen]
     policies = [resolve_policy(name, config.size) for name in names]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from augcli.augment.config import EMBEDDED
 from augcli.manifests.cache import recall_root
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import ReferenceRecord
 from augcli.manifests.reference import Reference, check_trainable
-from augcli.manifests.scan import scan
+from augcli.manifests.scan import data_root, scan
 
 TORCHVISION_PREFIX = "torchvision:"
 
@@ -22,20 +23,19 @@ def load_reference(
 ) -> Reference:
     """Scan the reference dataset that `data` names (None: the embedded mock galaxies).
 
+    `data` is `embedded:galaxies`, `torchvision:NAME`, or the path of a folder or table.
+
     Raises:
         UsageError: not a dataset; the message says what was expected.
         AugcliError: it can't be read or downloaded, or has too few classes or training images.
     """
-    spec = data or EMBEDDED
-    if spec == EMBEDDED:
-        folder, name = _embedded_folder(), "mock galaxies"
-    elif spec.startswith(TORCHVISION_PREFIX):
-        name = spec.removeprefix(TORCHVISION_PREFIX)
-        folder = _torchvision_folder(name)
-    else:
-        folder, name, spec = Path(spec), None, ""
+    where = _locate(EMBEDDED if data is None else data)
     reference = scan(
-        folder, name=name, spec=spec, val_fraction=val_fraction, test_fraction=test_fraction
+        where.path,
+        name=where.name,
+        spec=where.spec,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
     )
     check_trainable(reference)
     return reference
@@ -44,19 +44,18 @@ def load_reference(
 def find_root(record: ReferenceRecord, data: str | None) -> Path:
     """The folder that the sources in a manifest are relative to.
 
-    `data` is where the user says it is; otherwise it is known from the manifest (embedded and
-    torchvision's datasets) or remembered from the expansion on this machine.
+    `data` is what the user says it is, as for `load_reference`; otherwise it is known from the
+    manifest (embedded and torchvision's datasets) or remembered from the expansion on this
+    machine.
 
     Raises:
+        UsageError: `data` is no dataset.
         AugcliError: it isn't known; the message says which option tells.
     """
+    if data is None and record.spec.startswith((EMBEDDED, TORCHVISION_PREFIX)):
+        data = record.spec
     if data is not None:
-        path = Path(data)
-        return path if path.is_dir() else path.parent
-    if record.spec == EMBEDDED:
-        return _embedded_folder()
-    if record.spec.startswith(TORCHVISION_PREFIX):
-        return _torchvision_folder(record.spec.removeprefix(TORCHVISION_PREFIX))
+        return data_root(_locate(data).path)
     root = recall_root(record.fingerprint)
     if root is None:
         raise AugcliError(
@@ -64,6 +63,30 @@ def find_root(record: ReferenceRecord, data: str | None) -> Path:
             "another machine: say where it is with --data DIR"
         )
     return root
+
+
+@dataclass(frozen=True)
+class _Location:
+    """Where a dataset is. `name` and `spec` are those of `Reference`; None: by the path."""
+
+    path: Path
+    name: str | None = None
+    spec: str = ""
+
+
+def _locate(data: str) -> _Location:
+    """Find what `data` names; embedded and torchvision's datasets are made if need be."""
+    if not data.strip():
+        raise UsageError(
+            "--data: is empty (an unset variable?): expected a folder, a table, "
+            f"{TORCHVISION_PREFIX}NAME or {EMBEDDED}"
+        )
+    if data == EMBEDDED:
+        return _Location(_embedded_folder(), "mock galaxies", data)
+    if data.startswith(TORCHVISION_PREFIX):
+        name = data.removeprefix(TORCHVISION_PREFIX)
+        return _Location(_torchvision_folder(name), name, data)
+    return _Location(Path(data))
 
 
 def _embedded_folder() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from augcli.manifests.manifest import FAILURES_FILE, PREVIEW_FILE, Manifest
-from augcli.manifests.reference import SPLITS
+from augcli.manifests.reference import SPLITS, classes_without
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,9 @@ def print_expansion(result: ExpandResult, console: Console) -> None:
     steps = " → ".join(result.policy_transforms) or "fit only"
     console.print(f"transforms  {steps}")
     console.print(f"rounds      {result.plan.rounds} of the training split")
+    for split in ("val", "test"):
+        if missing := classes_without(result.reference, split):
+            console.print(f"thin        no {split} images of: {', '.join(missing)}")
     if result.manifest is None:
         skipped = len(result.reference.skipped)
         console.print(f"dry run     nothing was written; {skipped} files are no usable inputs")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from augcli.augment.decode import DEFAULT_MAX_MEGAPIXELS, Pixels, decode
+from augcli.augment.config import DEFAULT_MAX_MEGAPIXELS
+from augcli.augment.decode import Pixels, decode
 from augcli.augment.fit import Fit
 from augcli.augment.policy import Policy, PolicySpec
 from augcli.manifests.hashing import view_seed
@@ -25,10 +26,10 @@ class View:
     applied: list[Any]
 
 
-def view(image: Pixels, fit: Callable[[Pixels], Pixels], policy: Policy, seed: int) -> Pixels:
+def view(image: Pixels, fit: Callable[[Pixels], Pixels], policy: Policy, seed: int) -> View:
     """One view of `image` (uint8 RGB, any height and width): fitted, then augmented by `seed`."""
-    pixels, _ = policy(fit(image), seed)
-    return pixels
+    pixels, applied = policy(fit(image), seed)
+    return View(pixels, seed, applied)
 
 
 @dataclass(frozen=True)
@@ -62,5 +63,9 @@ class ViewMaker:
         if copy == 0:
             return View(fitted, 0, [])
         seed = view_seed(self.recipe.seed, key, copy)
-        pixels, applied = self._policy(fitted, seed)
-        return View(pixels, seed, applied)
+        return view(fitted, _as_it_is, self._policy, seed)
+
+
+def _as_it_is(fitted: Pixels) -> Pixels:
+    """The fit of an image that is fitted: done once, for all copies of a sample."""
+    return fitted

@@ -76,9 +76,7 @@ def classes_without(reference: Reference, split: str) -> tuple[str, ...]:
     counts = reference.class_counts(split)
     if not any(counts):
         return ()
-    return tuple(
-        name for name, count in zip(reference.classes, counts, strict=True) if not count
-    )
+    return tuple(name for name, count in zip(reference.classes, counts, strict=True) if not count)
 
 
 def check_trainable(reference: Reference) -> None:

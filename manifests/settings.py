@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any
+import numbers
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from augcli.manifests.errors import UsageError
+from augcli.manifests.inputs import is_utf8, shown
+
+ConfigT = TypeVar("ConfigT")
 
 
 def setting(
@@ -45,19 +51,78 @@ def option_name(field_name: str) -> str:
     return "--" + field_name.replace("_", "-")
 
 
-def check_settings(config: Any) -> None:
-    """Hold every field of `config` against its choices and bounds.
+def check_settings(config: ConfigT) -> ConfigT:
+    """`config` with each field in its own type, held against its choices and bounds.
+
+    A string is taken for a path and a path for a string, a whole number for a float; nothing
+    else is converted, so that "2" is no number and True no count. Texts and paths must be UTF-8:
+    they go into records.
 
     Raises:
         UsageError: naming the option, its value and what was expected.
     """
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value is None or not field.metadata:
-            continue
-        _check_choice(field, value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            _check_bounds(field, value)
+    types_of = typing.get_type_hints(type(config))
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]
+    values = {field.name: _typed(field, types_of[field.name], config) for field in fields}
+    for field in fields:
+        if values[field.name] is not None and field.metadata:
+            _check_choice(field, values[field.name])
+            _check_bounds(field, values[field.name])
+    checked: ConfigT = dataclasses.replace(config, **values)  # type: ignore[type-var]
+    return checked
+
+
+def _typed(field: dataclasses.Field[Any], annotation: Any, config: object) -> Any:
+    """The field's value in the type that its annotation names (one type, perhaps or None)."""
+    name, value = option_name(field.name), getattr(config, field.name)
+    kinds = typing.get_args(annotation) or (annotation,)
+    if value is None and type(None) in kinds:
+        return None
+    kind = next(kind for kind in kinds if kind is not type(None))
+    expected, convert = _CONVERSIONS[kind]
+    converted = convert(value)
+    if converted is None:
+        raise UsageError(f"{name}: {value!r} is of the wrong type: expected {expected}")
+    if isinstance(value, str) and not value.strip():
+        raise UsageError(f"{name}: is empty (an unset variable?): give {expected} or leave it out")
+    if not is_utf8(str(converted)):
+        raise UsageError(f"{name}: {shown(str(converted))}: the name is not UTF-8: rename it")
+    return converted
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | Path) else None
+
+
+def _path(value: object) -> Path | None:
+    return Path(value) if isinstance(value, str | Path) else None
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _whole(value: object) -> int | None:
+    """NumPy's integers register as Integral too."""
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return int(value) if is_whole else None  # type: ignore[call-overload]
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number else None  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf
+
+
+_CONVERSIONS: dict[Any, tuple[str, Callable[[object], Any]]] = {
+    str: ("a text", _text),
+    Path: ("a path", _path),
+    bool: ("True or False", _flag),
+    int: ("a whole number", _whole),
+    float: ("a number", _number),
+}
 
 
 def _check_choice(field: dataclasses.Field[Any], value: object) -> None:
@@ -67,7 +132,9 @@ def _check_choice(field: dataclasses.Field[Any], value: object) -> None:
         raise UsageError(f"{option_name(field.name)}: unknown '{value}': choose from {listed}")
 
 
-def _check_bounds(field: dataclasses.Field[Any], value: float) -> None:
+def _check_bounds(field: dataclasses.Field[Any], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
     name = option_name(field.name)
     minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
     below = field.metadata["below"]

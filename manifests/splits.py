@@ -26,9 +26,9 @@ def resolve_fractions(
 ) -> tuple[float, float]:
     """The parts of the unsplit samples that become validation and test.
 
-    Data without splits give 15 % to each. Data with their own splits keep them; a missing
-    validation split (needed to choose the best checkpoint) is taken from training, a missing
-    test split only when asked for.
+    Data without splits give `DEFAULT_FRACTION` to each. Data with their own splits keep them; a
+    missing validation split (needed to choose the best checkpoint) is taken from training, a
+    missing test split only when asked for.
 
     Raises:
         UsageError: for a fraction of a split that the data already have, or a sum of 1 or more.

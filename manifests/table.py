@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,20 @@ def read_table(table: Path) -> Iterator[TableRow]:
                 yield _table_row(table, reader.line_num, row, columns)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"--data {table}: can't be read as a table: {error}") from error
+
+
+def source_in(table: Path, path: str) -> str | None:
+    """A path of the table as the one source that it means, or None outside the table's folder.
+
+    Sources are relative to that folder, with '/' and without '..': two spellings of a path would
+    be two samples.
+    """
+    for root in (os.path.abspath(table.parent), os.path.realpath(table.parent)):  # noqa: PTH100
+        full = os.path.normpath(os.path.join(root, path))  # noqa: PTH118, Path keeps '..'
+        inside = Path(full)
+        if inside != Path(root) and inside.is_relative_to(root):
+            return inside.relative_to(root).as_posix()
+    return None
 
 
 def _find_columns(table: Path, header: object) -> dict[str, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import simplejpeg
-from PIL import Image, ImageOps
+from PIL import EpsImagePlugin, Image, ImageFile, ImageOps
 
 from augcli.augment.decode import DecodeError, Pixels, decode
 
@@ -320,3 +322,71 @@ def test_pillow_decides_where_turbo_refuses(monkeypatch: pytest.MonkeyPatch) -> 
     expected = decode(JPEG)
     monkeypatch.setattr(simplejpeg, "decode_jpeg", refuse)
     assert np.array_equal(decode(JPEG), expected)
+
+
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 8 8
+%%EndComments
+showpage
+%%EOF
+"""
+
+
+def test_nothing_is_run_for_an_eps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was: Pillow ran Ghostscript for an EPS, whatever the file's name."""
+    marker = tmp_path / "ran"
+    for name in ("gs", "gswin32c", "gswin64c"):
+        script = tmp_path / name
+        script.write_text(f"#!/bin/sh\ntouch {marker}\n")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # what an earlier search found
+    with pytest.raises(DecodeError, match="not an image in a format that augcli reads"):
+        decode(EPS)
+    assert not marker.exists()
+    with pytest.raises(OSError):  # the trap works: Pillow by itself steps into it
+        Image.open(io.BytesIO(EPS)).load()
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("format", ["ICO", "TGA", "PCX", "JPEG2000", "ICNS"])
+def test_formats_that_are_not_named_are_refused(format: str) -> None:
+    data = saved(Image.new("RGB", (32, 32)), format)
+    with pytest.raises(DecodeError, match="not an image in a format"):
+        decode(data)
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "format"),
+    [
+        (Image.Image, "convert", "PNG"),
+        (ImageFile.ImageFile, "load", "PNG"),
+        (Image, "open", "PNG"),
+        (Image.Image, "getexif", "PNG"),
+        (Image.Image, "getexif", "JPEG"),
+    ],
+)
+def test_no_room_is_no_damage(
+    monkeypatch: pytest.MonkeyPatch, target: object, name: str, format: str
+) -> None:
+    """Was: "damaged: ", so that the dataset depended on the memory that was free."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(PHOTO, format, exif=exif)
+
+    def no_room(*arguments: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(target, name, no_room)
+    with pytest.raises(MemoryError):
+        decode(data)
+
+
+@pytest.mark.parametrize("text", ["Insufficient memory (case 4)", "Memory allocation failure"])
+def test_no_room_in_libjpeg_is_no_damage(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    def no_room(*arguments: object, **options: object) -> None:
+        raise ValueError(text)
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg", no_room)
+    with pytest.raises(MemoryError):
+        decode(JPEG)

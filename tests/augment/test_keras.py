@@ -161,11 +161,15 @@ def test_no_arguments_change_nothing() -> None:
         *(
             (f"{name}_range", value)
             for name in ("rotation", "shear", "channel_shift", "width_shift")
-            for value in (-1, "20", float("nan"), float("inf"), [1, 2], None)
+            for value in (-1, "20", float("nan"), float("inf"), [1, 2], None, True)
         ),
         ("height_shift_range", -0.1),
-        *(("zoom_range", value) for value in (1, -0.1, "0.2", [0, 1], [2, 1], [1], [1, "2"], None)),
+        *(
+            ("zoom_range", value)
+            for value in (1, -0.1, "0.2", [0, 1], [2, 1], [1], [1, "2"], None, True, [False, True])
+        ),
         *(("brightness_range", value) for value in (0.5, [1, 0], [-1, 1], [0, float("inf")])),
+        *((f"{axis}_flip", value) for axis in ("horizontal", "vertical") for value in (5, 1, "no")),
         ("fill_mode", "mirror"),
         ("fill_mode", ["nearest"]),
     ],

@@ -26,8 +26,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "RandomResizedCrop": {"size": [SIZE, SIZE]},
     "RandomSizedCrop": {"min_max_height": [30, SIZE], "size": [SIZE, SIZE]},
 }
-CHANGES_SIZE = {"RandomCropFromBorders"}  # of use only with a crop to the size behind it
-USABLE = [name for name in (*TRANSFORMS, *OWN_TRANSFORMS) if name not in CHANGES_SIZE]
+USABLE = [*TRANSFORMS, *OWN_TRANSFORMS]
 
 
 def photo() -> Pixels:
@@ -271,7 +270,9 @@ def test_deep_arguments_are_no_crash(tmp_path: Path, depth: int) -> None:
         ("a: &x [1]\n<<: *x", ["alias"]),
         ({"keras": 5}, ["keras", "mapping"]),
         ({"keras": {"rotation_range": float("nan")}}, ["rotation_range", "nan"]),
-        ({"keras": {"rotate": 5}}, ["keras", "rotate"]),
+        ({"keras": {"rotate": 5}}, ["bad.", "keras", "rotate"]),
+        ({"keras": {"rotation_range": 1e9}}, ["bad.", "keras.rotation_range", "too large"]),
+        ({"keras": {"horizontal_flip": 5}}, ["bad.", "horizontal_flip"]),
     ],
 )
 @pytest.mark.parametrize("form", ["yaml", "json"])
@@ -300,7 +301,10 @@ def test_files_that_are_not_text(tmp_path: Path, content: bytes) -> None:
     [
         step("RandomResizedCrop", size=[SIZE, SIZE + 1]),
         step("RandomResizedCrop", size=[32, 32], p=0.01),  # was accepted, then failed a worker
-        step("RandomCropFromBorders"),
+        step("CropAndPad", keep_size=False, percent=[0, 0.1]),
+        step("Perspective", keep_size=False, scale=[0, 0.05]),
+        step("Rotate", crop_border=True, limit=[0, 1]),
+        step("Affine", fit_output=True, rotate=[0, 45]),
         step("OneOf", transforms=[step("RandomResizedCrop", size=[8, 8])], p=0.001),
     ],
 )
@@ -308,9 +312,86 @@ def test_another_size_is_refused(tmp_path: Path, transform: dict[str, Any]) -> N
     refused(write(tmp_path, compose(transform)), "must keep size")
 
 
-def test_a_crop_and_back_is_not_refused(tmp_path: Path) -> None:
-    both = (step("RandomCropFromBorders"), step("RandomResizedCrop"))
-    resolve_policy(write(tmp_path, compose(*both)), SIZE)
+def test_a_crop_from_borders_always_changes_the_size(tmp_path: Path) -> None:
+    refused(write(tmp_path, compose(step("RandomCropFromBorders"))), "not allowed")
+
+
+@pytest.mark.parametrize("transform", [step("CropAndPad"), step("CropAndPad", keep_size=True)])
+def test_a_crop_and_back_keeps_the_size(tmp_path: Path, transform: dict[str, Any]) -> None:
+    resolve_policy(write(tmp_path, compose(transform)), SIZE)
+
+
+@pytest.mark.parametrize("field", ["transform", "nested"])
+@pytest.mark.parametrize(("p", "changed"), [(0.0, 0), (1, 200), (1.0, 200), (0.5, 100)])
+def test_a_file_s_outer_probability_counts(
+    tmp_path: Path, p: float, changed: int, field: str
+) -> None:
+    """Was: dropped, so that `p: 0.0` still applied everything."""
+    content = compose(step("InvertImg"), p=p)
+    if field == "nested":
+        content = compose(content["transform"])
+    spec = resolve_policy(write(tmp_path, content), SIZE)
+    policy = spec_of(spec.name, spec.serialized).build()
+    views = [policy(PHOTO, seed) for seed in range(200)]
+    inverted = [not np.array_equal(pixels, PHOTO) for pixels, _ in views]
+    assert sum(inverted) == pytest.approx(changed, abs=30 if p == 0.5 else 0)
+    assert policy.transform_names == ("InvertImg",)
+    assert Policy(content)(PHOTO, 7)[0].tobytes() == views[7][0].tobytes()
+
+
+def test_sure_files_are_as_they_were(tmp_path: Path) -> None:
+    assert resolve_policy(write(tmp_path, compose(FLIP, p=1.0)), SIZE).serialized == serialize(
+        A.Compose([A.HorizontalFlip(p=1.0)])
+    )
+
+
+@pytest.mark.parametrize("p", [5, -0.1, "x", "0.5", None, True, [0.5]])
+@pytest.mark.parametrize("name", ["Compose", "OneOf", "Sequential", "SomeOf", "HorizontalFlip"])
+def test_a_probability_is_from_0_to_1(tmp_path: Path, name: str, p: object) -> None:
+    """Was: accepted in compositions, whatever it was."""
+    node: dict[str, Any] = {"__class_fullname__": name, "p": p}
+    if name != "HorizontalFlip":
+        node["transforms"] = [FLIP]
+    refused(write(tmp_path, {"transform": node}), f"{name}.p", "from 0 to 1")
+
+
+@pytest.mark.parametrize(
+    ("transform", "field"),
+    [
+        (step("CoarseDropout", num_holes_range=[100_000_000, 100_000_000]), "num_holes_range"),
+        (step("GaussianBlur", sigma_limit=1e5), "sigma_limit"),
+        (step("GaussianBlur", sigma_limit=[0, 257]), "sigma_limit"),
+        (step("Rotate", limit=-1e300), "limit"),
+        (step("Affine", translate_px={"x": 10**400}), "translate_px.x"),
+        (step("ThinPlateSpline", num_control_points=100), "num_control_points"),
+        (step("MotionBlur", blur_limit=10_001), "blur_limit"),
+        (step("ZoomBlur", max_factor=100), "max_factor"),
+        (step("ZoomBlur", step_factor=1e-9), "step_factor"),
+        (step("GridElasticDeform", num_grid_xy=[1000, 1000]), "num_grid_xy"),
+        (step("GlassBlur", iterations=10_000), "iterations"),
+        (step("Affine", scale=0), "scale"),
+        (step("Affine", scale=[-1, 1]), "scale"),
+        (step("Affine", scale={"x": [0, 1], "y": 1}), "scale"),
+        (step("ShiftScaleRotate", scale_limit=[-1, 0]), "scale"),
+    ],
+)
+def test_what_no_view_can_be_made_with(
+    tmp_path: Path, transform: dict[str, Any], field: str
+) -> None:
+    """Was: a trial that hung without a word, or an image of one colour."""
+    path = write(tmp_path, compose(transform))
+    refused(path, path, f"transforms[0].{transform['__class_fullname__']}", field)
+
+
+def test_limits_leave_room_for_what_people_use(tmp_path: Path) -> None:
+    usual = (
+        step("PlanckianJitter", temperature_limit=[3000, 15000]),
+        step("ElasticTransform", alpha=2000, sigma=50),
+        step("CoarseDropout", num_holes_range=[1, 64], fill=255),
+        step("ImageCompression", quality_range=[40, 100]),
+        step("Affine", scale={"x": [0.5, 1.5], "y": [0.5, 1.5]}, translate_px=[-20, 20]),
+    )
+    resolve_policy(write(tmp_path, compose(*usual)), SIZE)
 
 
 def test_a_policy_that_changes_size_says_so() -> None:

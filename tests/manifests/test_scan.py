@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from augcli.manifests import scan as scan_module
 from augcli.manifests.errors import UsageError
+from augcli.manifests.inputs import IMAGE_EXTENSIONS, MAX_FILE_BYTES
 from augcli.manifests.reference import Reference
-from augcli.manifests.scan import IMAGE_EXTENSIONS, scan
+from augcli.manifests.scan import scan
 from augcli.manifests.splits import SPLIT_NAMES
+from augcli.manifests.walk import HIDDEN_FOLDER, OWN_BENCHMARK, OWN_DATASET, OWN_RUN
 
 Tree = Callable[..., Path]
 
@@ -110,16 +112,130 @@ def test_skipped_files_have_reasons(tree: Tree, source: str, reason: str) -> Non
     assert reasons(reference) == {source: reason}
 
 
-@pytest.mark.parametrize("source", ["train/1.jpg", "extra/a/1.jpg", "1.jpg", "extra/1.jpg"])
+@pytest.mark.parametrize("source", ["train/1.jpg", "test/1.jpg", "1.jpg"])
 def test_outside_class_folders_of_split_data(tree: Tree, source: str) -> None:
     reference = scan(tree("train/a/1.jpg", "train/b/1.jpg", source))
     assert reasons(reference) == {source: "not in a class folder"}
     assert reference.classes == ("a", "b")
 
 
-def test_hidden_folders_are_reported_once(tree: Tree) -> None:
-    reference = scan(tree("a/1.jpg", ".git/x/1.jpg", "a/.thumbs/1.jpg", "a/.thumbs/2.jpg"))
-    assert reasons(reference) == {".git": "hidden folder", "a/.thumbs": "hidden folder"}
+@pytest.mark.parametrize("source", ["extra/1.jpg", "extra/a/1.jpg"])
+def test_train_beside_other_folders_has_two_readings(tree: Tree, source: str) -> None:
+    """Was: with classes bus, car and train, no images found, or bus and car dropped."""
+    with pytest.raises(UsageError, match=r"'train'.*extra.*splits.*classes"):
+        scan(tree("train/a/1.jpg", "train/b/1.jpg", source))
+
+
+def test_train_can_be_a_class(tree: Tree) -> None:
+    reference = scan(
+        tree("bus/1.jpg", "car/side/1.jpg", "test/1.jpg", "train/1.jpg", "train/x/1.jpg")
+    )
+    assert reference.classes == ("bus", "car", "test", "train")
+    assert reference.skipped == ()
+
+
+def test_folders_without_images_do_not_decide_the_layout(tree: Tree) -> None:
+    data = tree("train/a/1.jpg", "train/b/1.jpg", "docs/notes.txt", ".cache/1.jpg", "x/.1.jpg")
+    (data / "validation").mkdir()
+    (data / "val").mkdir()
+    reference = scan(data)
+    assert sources(reference) == ["train/a/1.jpg", "train/b/1.jpg"]
+    assert set(reasons(reference)) == {"docs/notes.txt", ".cache/1.jpg", "x/.1.jpg"}
+
+
+def test_every_file_of_a_hidden_folder_is_reported(tree: Tree) -> None:
+    """Was: one failure for the folder, so that the counts did not add up."""
+    hidden = [".git/x/1.jpg", ".git/y", "a/.thumbs/1.jpg", "a/.thumbs/2.jpg"]
+    reference = scan(tree("a/1.jpg", *hidden))
+    assert reasons(reference) == dict.fromkeys(hidden, HIDDEN_FOLDER)
+
+
+def test_links_in_hidden_folders_take_nothing_away(tree: Tree, tmp_path: Path) -> None:
+    data = tree("a/1.jpg", ".cache/x.txt")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "1.jpg").touch()
+    for name in (".cache/b", ".b", "b"):
+        (data / name).symlink_to(tmp_path / "outside", target_is_directory=True)
+    reference = scan(data)
+    assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
+    assert reasons(reference) == dict.fromkeys([".cache/b", ".b", ".cache/x.txt"], HIDDEN_FOLDER)
+
+
+OWN_OUTPUTS = {
+    OWN_DATASET: ["manifest.json", "preview.png", "shards/train-r000-00000.tar"],
+    OWN_RUN: ["args.yaml", "last.pt", "curves.png"],
+    OWN_BENCHMARK: ["benchmark.json", "benchmark.md", "benchmark.png", "expanded/preview.png"],
+}
+
+
+@pytest.mark.parametrize("folder", ["out", "deep/er/out"])
+@pytest.mark.parametrize("reason", OWN_OUTPUTS)
+def test_earlier_outputs_are_no_classes(tree: Tree, reason: str, folder: str) -> None:
+    """Was: `--data .` took the folders `expanded` and `runs` with their pictures for classes."""
+    outputs = [f"{folder}/{name}" for name in OWN_OUTPUTS[reason]]
+    data = tree("a/1.jpg", "b/1.jpg", *outputs)
+    if reason == OWN_DATASET:
+        (data / outputs[0]).write_text('{\n "format": "augcli-dataset",\n "options": {}}')
+    reference = scan(data)
+    assert reference.classes == ("a", "b")
+    assert reasons(reference) == dict.fromkeys(outputs, reason)
+    with pytest.raises(UsageError, match="the images that it was made from"):
+        scan(data / folder)
+
+
+def test_unfinished_expansions_are_no_classes(tree: Tree) -> None:
+    outputs = ["out/.work/identity.json", "out/shards/.x.tar.tmp"]
+    assert reasons(scan(tree("a/1.jpg", "b/1.jpg", *outputs))) == dict.fromkeys(
+        outputs, OWN_DATASET
+    )
+
+
+def test_manifests_of_others_rule_nothing_out(tree: Tree) -> None:
+    data = tree("a/1.jpg", "a/manifest.json", "b/1.jpg", "b/args.yaml")
+    (data / "b" / "manifest.json").mkdir()
+    assert len(scan(data).samples) == 2
+
+
+def test_what_is_no_regular_file_is_a_failure(tree: Tree) -> None:
+    """Was: a pipe hung the expansion, a link to /dev/zero filled the memory."""
+    data = tree("a/1.jpg", "b/1.jpg")
+    os.mkfifo(data / "a" / "pipe.jpg")
+    (data / "a" / "zero.jpg").symlink_to("/dev/zero")
+    (data / "b" / "gone.jpg").symlink_to("nowhere.jpg")
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as unix, contextlib.chdir(data / "b"):
+        unix.bind("socket.jpg")
+    reference = scan(data)
+    assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
+    assert reasons(reference) == {
+        "a/pipe.jpg": "not a regular file: a pipe",
+        "a/zero.jpg": "not a regular file: a device",
+        "b/gone.jpg": "no such file",
+        "b/socket.jpg": "not a regular file: a socket",
+    }
+
+
+def test_files_over_the_limit_are_failures(tree: Tree) -> None:
+    data = tree("a/1.jpg", "a/large.jpg", "b/1.jpg")
+    for name, size in (("1", MAX_FILE_BYTES), ("large", MAX_FILE_BYTES + 1)):
+        os.truncate(data / "a" / f"{name}.jpg", size)  # sparse: takes no room
+    reference = scan(data)
+    assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
+    assert "over the limit" in reasons(reference)["a/large.jpg"]
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_second_name_of_a_file_is_a_failure(tree: Tree, hard: bool) -> None:
+    """Was: two samples, so that one picture could be trained on and tested."""
+    data = tree("train/a/1.jpg", "train/b/1.jpg", "test/b/1.jpg")
+    second = data / "test" / "a" / "1.jpg"
+    second.parent.mkdir()
+    if hard:
+        os.link(data / "train/a/1.jpg", second)
+    else:
+        second.symlink_to(data / "train/a/1.jpg")
+    reference = scan(data)
+    assert sources(reference) == ["test/a/1.jpg", "test/b/1.jpg", "train/b/1.jpg"]
+    assert reasons(reference) == {"train/a/1.jpg": "the same file as test/a/1.jpg"}
 
 
 def test_nested_folders_belong_to_the_outermost(tree: Tree) -> None:
@@ -162,9 +278,9 @@ def test_links_out_of_the_data_are_followed(tree: Tree, tmp_path: Path) -> None:
     outside.mkdir()
     (outside / "2.jpg").touch()
     (data / "b").symlink_to(outside, target_is_directory=True)
-    (data / "a" / "3.jpg").symlink_to(outside / "2.jpg")
-    (data / "a" / "4.jpg").symlink_to(tmp_path / "nowhere.jpg")  # fails when it is read
-    assert sources(scan(data)) == ["a/1.jpg", "a/3.jpg", "a/4.jpg", "b/2.jpg"]
+    (tmp_path / "3.jpg").touch()
+    (data / "a" / "3.jpg").symlink_to(tmp_path / "3.jpg")
+    assert sources(scan(data)) == ["a/1.jpg", "a/3.jpg", "b/2.jpg"]
 
 
 def test_names_that_are_not_utf8_are_reported(tree: Tree) -> None:
@@ -175,9 +291,11 @@ def test_names_that_are_not_utf8_are_reported(tree: Tree) -> None:
     except (OSError, UnicodeError):
         pytest.skip("this file system has UTF-8 names only")
     (data / os.fsdecode(b"\xff") / "1.jpg").touch()
+    (data / os.fsdecode(b"\xff") / "x").mkdir()
+    (data / os.fsdecode(b"\xff") / "x" / "y").touch()
     reference = scan(data)
     assert sources(reference) == ["a/1.jpg", "b/1.jpg"]
-    assert set(reasons(reference)) == {"a/caf\\udce9.jpg", "\\udcff"}
+    assert set(reasons(reference)) == {"a/caf\\udce9.jpg", "\\udcff/1.jpg", "\\udcff/x/y"}
     assert all("UTF-8" in reason for reason in reasons(reference).values())
 
 
@@ -212,7 +330,7 @@ def test_order_of_the_listing_changes_nothing(
             yield iter(listed)
 
         with monkeypatch.context() as patch:
-            patch.setattr(scan_module.os, "scandir", shuffled)
+            patch.setattr(os, "scandir", shuffled)
             assert scan(data) == expected
 
 
@@ -242,7 +360,23 @@ def test_not_a_dataset(tree: Tree) -> None:
         (data / "notes.txt", "expected a folder, or a table"),
         (data / "nowhere", "no such file or folder"),
         (data / "nowhere.csv", "no such file or folder"),
+        (data / ("x" * 300), "File name too long"),  # was an OSError
+        (data / "a\0b", "null"),
     ):
         with pytest.raises(UsageError, match=message) as error:
             scan(path)
         assert str(path) in str(error.value)
+
+
+def test_a_root_whose_name_can_not_be_recorded(tree: Tree, tmp_path: Path) -> None:
+    """Was a traceback when the card and the manifest were written, after all the work."""
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        tree("a/1.jpg", "b/1.jpg").rename(root)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has UTF-8 names only")
+    with pytest.raises(UsageError, match=r"caf\\udce9: the name is not UTF-8"):
+        scan(root)
+    with contextlib.chdir(root), pytest.raises(UsageError, match="not UTF-8"):
+        scan(Path())
+    assert scan(root, name="named").name == "named"

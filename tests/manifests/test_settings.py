@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from augcli.augment.config import ExpandConfig, PreviewConfig
@@ -21,6 +23,8 @@ class Config:
     image_count: int = setting(1, "a count", minimum=1, maximum=5)
     part: float | None = setting(None, "a part", minimum=0.0, below=1.0)
     flag: bool = setting(False, "a flag", minimum=1)
+    text: str | None = setting(None, "a text")
+    folder: Path = setting(Path("out"), "a folder")
     plain: int = -1
 
 
@@ -34,7 +38,54 @@ class Config:
     ],
 )
 def test_within_bounds(config: Any) -> None:
-    check_settings(config)
+    assert check_settings(config) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"text": Path("a/b")}, {"text": "a/b"}),
+        ({"folder": "a/b"}, {"folder": Path("a/b")}),
+        ({"part": 0}, {"part": 0.0}),
+        ({"part": np.float32(0.5)}, {"part": 0.5}),
+        ({"image_count": np.int64(3)}, {"image_count": 3}),
+    ],
+)
+def test_near_types_become_the_setting_s_own(given: dict[str, Any], meant: dict[str, Any]) -> None:
+    """Was: taken as they are, to fail later or to be recorded otherwise."""
+    ((name, value),) = meant.items()
+    checked = getattr(check_settings(replace(Config(), **given)), name)
+    assert checked == value
+    assert type(checked) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"image_count": "2"}, ["--image-count", "'2'", "whole number"]),
+        ({"image_count": 2.0}, ["--image-count", "2.0", "whole number"]),
+        ({"image_count": True}, ["--image-count", "True"]),
+        ({"image_count": None}, ["--image-count", "None"]),
+        ({"part": "0.5"}, ["--part", "a number"]),
+        ({"part": False}, ["--part", "False"]),
+        ({"part": 10**400}, ["--part", "inf"]),
+        ({"word": None}, ["--word", "None", "a text"]),
+        ({"word": 5}, ["--word", "5"]),
+        ({"text": ""}, ["--text", "empty"]),
+        ({"text": " "}, ["--text", "empty"]),
+        ({"text": b"a"}, ["--text", "a text"]),
+        ({"text": "caf\udce9"}, ["--text", "caf\\udce9", "UTF-8"]),
+        ({"folder": ""}, ["--folder", "empty"]),
+        ({"folder": None}, ["--folder", "a path"]),
+        ({"folder": Path("caf\udce9")}, ["--folder", "UTF-8"]),
+        ({"flag": 1}, ["--flag", "True or False"]),
+        ({"plain": "x"}, ["--plain", "whole number"]),
+    ],
+)
+def test_wrong_types_name_the_option(changes: dict[str, Any], names: list[str]) -> None:
+    with pytest.raises(UsageError) as error:
+        check_settings(replace(Config(), **changes))
+    assert all(name in str(error.value) for name in names), str(error.value)
 
 
 @pytest.mark.parametrize(

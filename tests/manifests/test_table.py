@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,12 +105,12 @@ def test_every_row_is_a_sample_or_a_failure(table: Table, tmp_path: Path) -> Non
     rows = ["1.jpg,a", "2.jpg,b", "1.jpg,b", "./2.jpg,b", "gone.jpg,a", "notes.txt,a"]
     reference = scan(table("path,label\n" + "\n".join([*rows, "folder.jpg,a", "3.jpg,a"])))
     assert [sample.source for sample in reference.samples] == ["1.jpg", "2.jpg", "3.jpg"]
-    assert [(f.source, f.reason.split(":")[0].split(" (")[0]) for f in reference.skipped] == [
-        ("1.jpg", "listed twice in labels.csv, line 4"),
-        ("2.jpg", "listed twice in labels.csv, line 5"),
-        ("folder.jpg", "no such file"),
-        ("gone.jpg", "no such file"),
-        ("notes.txt", "not an image extension"),
+    assert [(f.source, f.reason) for f in reference.skipped] == [
+        ("1.jpg", "listed twice (labels.csv, line 4)"),
+        ("2.jpg", "listed twice (labels.csv, line 5)"),
+        ("folder.jpg", "not a regular file: a folder (labels.csv, line 8)"),
+        ("gone.jpg", "no such file (labels.csv, line 6)"),
+        ("notes.txt", "not an image extension: .txt (labels.csv, line 7)"),
     ]
 
 
@@ -118,7 +119,61 @@ def test_impossible_paths_are_failures(table: Table, source: str) -> None:
     """Was an OSError for names that the file system can't have."""
     reference = scan(table(f"path,label\n1.jpg,a\n2.jpg,b\n{source},a\n"))
     assert len(reference.samples) == 2
-    assert [failure.reason.split(" (")[0] for failure in reference.skipped] == ["no such file"]
+    assert [failure.reason.split(":")[0] for failure in reference.skipped] == ["can't be read"]
+
+
+def test_spellings_of_one_path_are_one_sample(table: Table, tmp_path: Path) -> None:
+    """Was: a sample each, in one split or another."""
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "0.jpg").touch()
+    spellings = ["cat/0.jpg", "cat/../cat/0.jpg", "./cat//0.jpg", f"{tmp_path}/cat/0.jpg"]
+    rows = "".join(f"{path},cat\n" for path in spellings)
+    reference = scan(table(f"path,label\n{rows}1.jpg,dog\n"))
+    assert [sample.source for sample in reference.samples] == ["1.jpg", "cat/0.jpg"]
+    assert [(f.source, f.reason.split(" (")[0]) for f in reference.skipped] == [
+        ("cat/0.jpg", "listed twice")
+    ] * 3
+
+
+def test_absolute_paths_give_the_same_samples_as_relative_ones(
+    table: Table, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path, target_is_directory=True)
+    relative = scan(table("path,label\n1.jpg,a\n2.jpg,b\n"))
+    path = table(f"path,label\n{tmp_path}/1.jpg,a\n{tmp_path.resolve()}/2.jpg,b\n")
+    assert scan(path).samples == relative.samples
+    assert scan(link / path.name).samples == relative.samples  # the table seen through a link
+
+
+def test_paths_out_of_the_folder_are_failures(tmp_path: Path) -> None:
+    """Was: used, under a key that holds this machine's paths."""
+    folder = tmp_path / "data"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("outside.jpg", "data/1.jpg", "data/2.jpg"):
+        (tmp_path / name).touch()
+    wrong = [f"{tmp_path}/outside.jpg", "sub/../../outside.jpg", "..", ".", "/"]
+    path = folder / "labels.csv"
+    rows = "".join(f"{name},a\n" for name in wrong)
+    path.write_text(f"path,label\n1.jpg,a\n2.jpg,b\n{rows}")
+    reference = scan(path)
+    assert [sample.source for sample in reference.samples] == ["1.jpg", "2.jpg"]
+    assert [f.source for f in reference.skipped] == sorted(wrong)
+    assert all("outside the folder of the table" in f.reason for f in reference.skipped)
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_second_name_of_a_file_is_a_failure(table: Table, tmp_path: Path, hard: bool) -> None:
+    path = table("path,label,split\n1.jpg,a,train\n2.jpg,b,train\nagain.jpg,a,test\n")
+    if hard:
+        os.link(tmp_path / "1.jpg", tmp_path / "again.jpg")
+    else:
+        (tmp_path / "again.jpg").symlink_to("1.jpg")
+    reference = scan(path)
+    assert len(reference.samples) == 2
+    assert [(f.source, f.reason.split(" (")[0]) for f in reference.skipped] == [
+        ("again.jpg", "the same file as 1.jpg")
+    ]
 
 
 def test_absolute_paths(table: Table, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/expand.py`: the same expansion done by augcli and by its peers."""

@@ -1,0 +1,75 @@
+"""Which files can be inputs, as far as names and the file system tell: nothing is opened here."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+IMAGE_EXTENSIONS = frozenset(
+    """
+    .jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .mpo .ppm .pgm .pbm .pnm
+    """.split()
+)
+MAX_FILE_BYTES = 2 << 30  # a file is read whole; no image that is decoded needs more
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def why_not_by_name(source: str) -> str:
+    """Why a file is no image by its name, or '' when it may be one."""
+    name = source.rpartition("/")[2]
+    extension = os.path.splitext(name)[1]  # noqa: PTH122, a string and not a file
+    if not is_utf8(source):
+        return "the name is not UTF-8: rename it"
+    if name.startswith("."):
+        return "hidden file"
+    if extension.lower() not in IMAGE_EXTENSIONS:
+        return f"not an image extension: {extension}" if extension else "no image extension"
+    return ""
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name from the file system can be written into a record."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(name: str) -> str:
+    """The name in UTF-8, other bytes of it as escapes."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+class OneOfEach:
+    """Refuses what is not a regular file of a sane size, and a file that comes a second time.
+
+    The same file under two names would be two samples, and could cross splits.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._first: dict[tuple[int, int], str] = {}
+
+    def why_not(self, source: str) -> str:
+        """Why `source` (relative to the root) is no input, or '' when it is one."""
+        try:
+            found = os.stat(self._root / source)  # noqa: PTH116, follows links
+        except FileNotFoundError:
+            return "no such file"
+        except (OSError, ValueError) as error:
+            return f"can't be read: {getattr(error, 'strerror', None) or error}"
+        if not stat.S_ISREG(found.st_mode):
+            return f"not a regular file: {_KINDS.get(stat.S_IFMT(found.st_mode), 'another kind')}"
+        if found.st_size > MAX_FILE_BYTES:
+            return f"{found.st_size} bytes are over the limit of {MAX_FILE_BYTES}"
+        first = self._first.setdefault((found.st_dev, found.st_ino), source)
+        return "" if first == source else f"the same file as {first}"
