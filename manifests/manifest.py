@@ -150,12 +150,14 @@ def read_manifest(dataset: Path) -> Manifest:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
-        hint = "an expansion that did not finish: run augcli expand again"
+        hint = "no expanded dataset, or one that isn't finished: run augcli expand again"
         if not dataset.is_dir():
             hint = f"make it with: augcli expand --out {dataset}"
         raise AugcliError(f"{path}: no manifest there; {hint}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise AugcliError(f"{path}: not readable as JSON: {error}; expand again") from error
+        raise AugcliError(
+            f"{path}: not readable as JSON: {error}; remove {dataset} and expand again"
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise AugcliError(f"{path}: not an augcli manifest (its format is not '{FORMAT}')")
     if content.get("format_version") != FORMAT_VERSION:
@@ -167,7 +169,7 @@ def read_manifest(dataset: Path) -> Manifest:
         return _from_json(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AugcliError(
-            f"{path}: a field is missing or wrong: {error!r}; expand again"
+            f"{path}: a field is missing or wrong: {error!r}; remove {dataset} and expand again"
         ) from error
 
 

@@ -172,6 +172,60 @@ def test_runs_are_numbered(dataset: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert resumed.exit_code == 0, resumed.stderr
 
 
+def test_the_newest_numbered_run_goes_on(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in a folder that was named by number; the message is the command to give."""
+    import shlex
+
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-m", "augcli.cli", "train", "--shards", str(dataset),
+               "--epochs", "30", "--workers", "0"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not Path("runs/001-shards/best.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    named = shlex.split(errors.strip().splitlines()[-1].partition("with: augcli ")[2])
+    assert named[-3:] == ["--out", "runs/001-shards", "--resume"]
+    Path("runs/002-none").mkdir()
+    for arguments in ([*command[3:], "--resume"], named):
+        result = run(*arguments)
+        assert result.exit_code == 0, result.stderr
+        assert "best epoch" in result.stdout and "runs/001-shards/best.pt" in result.stdout
+
+
+def test_train_refuses_places_that_are_taken(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    before = sorted(path.name for path in dataset.iterdir())
+    for out, message in ((tmp_path / "file", "is a file"), (dataset, "is an expanded dataset")):
+        result = run("train", "--shards", dataset, "--epochs", 1, "--workers", 0, "--out", out)
+        assert result.exit_code == 2, result.output
+        assert f"--out {out}: {message}" in result.stderr
+    assert sorted(path.name for path in dataset.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["run[/q]", "run[red]1"])
+def test_names_are_no_markup(dataset: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / name
+    result = run("train", "--shards", dataset, "--epochs", 1, "--workers", 0, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert str(out / "best.pt") in result.stdout
+
+
+def test_benchmark_keeps_what_is_not_its_own(
+    split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("expand", "--data", split_photos, "--size", 16, "--workers", 1).exit_code == 0
+    before = sorted(path for path in tmp_path.rglob("*"))
+    result = run("benchmark", "--data", split_photos, "--out", ".")
+    assert result.exit_code == 2, result.output
+    assert "--out .: expanded is there" in result.stderr
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
 def test_benchmark_writes_its_tables(split_photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "bench"
     arguments = ("benchmark", "--data", split_photos, "--size", 32, "--copies", 1, "--epochs", 1,

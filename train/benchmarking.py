@@ -7,29 +7,36 @@ number of steps from the same initial weights, and are evaluated on the same sto
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import itertools
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augcli.augment.config import ExpandConfig
+from augcli.augment.config import ExpandConfig, default_policy
 from augcli.augment.expansion import ExpandResult, expand
-from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.manifest import MANIFEST_FILE
+from augcli.augment.policy import resolve_policy
+from augcli.augment.reference_data import load_reference
+from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import check_settings
+from augcli.train.benchmark_folder import EXPANDED, RUNS, own_folder
+from augcli.train.command import command_line
 from augcli.train.comparison import Finding, Interval, interval, paired_difference, verdict
 from augcli.train.config import SOURCES, BenchmarkConfig, TrainConfig
+from augcli.train.faults import told
 from augcli.train.machine import describe_machine
 from augcli.train.models import check_model_name
 from augcli.train.report import write_report
 from augcli.train.run import train
+from augcli.train.stop import Interrupted
 from augcli.train.throughput import ThroughputTable, measure_throughput
+from augcli.train.trainer import TrainResult
 
 ARMS = ("none", "on-the-fly", "shards")
 BASELINE = "on-the-fly"
-EXPANDED, RUNS = "expanded", "trainings"
+NOTHING_TO_COMPARE = "there are neither test nor validation images to compare on"
 
 assert set(ARMS) == set(SOURCES)
 
@@ -103,36 +110,37 @@ def benchmark(config: BenchmarkConfig, report: Report | None = None) -> Benchmar
     `report` hears what is being done, and how many of the parts are done.
 
     Raises:
-        UsageError: a bad option, or an `out` that holds other things.
-        AugcliError: nothing to train or to test on, or a training that failed.
+        UsageError: a bad option, policy or dataset, or an `out` that holds other things.
+        AugcliError: nothing to train or to test on, a training that failed, or a file that can't
+            be written.
     """
-    check_settings(config)
+    _check_request(config)
+    with own_folder(config.out), told(config.out, lambda: "then run the benchmark again"):
+        return _measure(config, report or (lambda what, done, total: None))
+
+
+def _check_request(config: BenchmarkConfig) -> None:
+    """Find what is wrong with the request before anything is removed, written or measured."""
+    config = check_settings(config)
     check_model_name(config.model)
-    tell = report or (lambda what, done, total: None)
-    total = 2 + len(ARMS) * config.seeds
-    tell("expanding", 0, total)
-    expansion = _expand_anew(config)
-    configs = {arm: _train_config(config, arm, 0) for arm in ARMS}
-    tell("throughput", 1, total)
-    throughput = measure_throughput(configs)
-    done = 2
-    accuracies: dict[str, list[float]] = {arm: [] for arm in ARMS}
-    seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}
-    split, images = "", 0
-    for seed in range(config.seeds):
-        for arm in ARMS:
-            tell(f"training {arm}, seed {seed}", done, total)
-            result = train(_train_config(config, arm, seed))
-            if result.accuracy is None or result.split is None:
-                raise AugcliError("there are neither test nor validation images to compare on")
-            accuracies[arm].append(result.accuracy)
-            seconds[arm] += [row.seconds for row in result.rows]
-            split, images = result.split, result.record[result.split]["n"]
-            done += 1
-    accuracy = tuple(
-        ArmAccuracy(arm, tuple(accuracies[arm]), sum(seconds[arm]) / len(seconds[arm]))
-        for arm in ARMS
-    )
+    resolve_policy(config.policy or default_policy(config.data), config.size)
+    reference = load_reference(config.data)
+    if not reference.of_split("test") and not reference.of_split("val"):
+        raise AugcliError(f"{reference.root}: {NOTHING_TO_COMPARE}")
+
+
+def _measure(config: BenchmarkConfig, tell: Report) -> BenchmarkResult:
+    parts = 2 + len(ARMS) * config.seeds
+    tell("expanding", 0, parts)
+    expansion = _expand(config)
+    tell("throughput", 1, parts)
+    throughput = measure_throughput({arm: _train_config(config, arm, 0) for arm in ARMS})
+    trainings = _train_all(config, lambda what, done: tell(what, 2 + done, parts))
+    first = trainings[BASELINE][0]
+    assert first.split is not None
+    images = int(first.record[first.split]["n"])
+    accuracy = tuple(_arm_accuracy(arm, trainings[arm]) for arm in ARMS)
+    finding = _finding(config, expansion, throughput, accuracy, images)
     outcome = BenchmarkResult(
         folder=config.out,
         config=config,
@@ -140,35 +148,55 @@ def benchmark(config: BenchmarkConfig, report: Report | None = None) -> Benchmar
         expansion=expansion,
         throughput=throughput,
         accuracy=accuracy,
-        split=split,
+        split=first.split,
         test_images=images,
-        verdict=tuple(verdict(_finding(config, expansion, throughput, accuracy, images))),
+        verdict=tuple(verdict(finding)),
     )
     write_report(outcome)
-    tell("done", total, total)
+    tell("done", parts, parts)
     return outcome
 
 
-def _expand_anew(config: BenchmarkConfig) -> ExpandResult:
-    """Expand into an empty folder, so that the time is that of the whole expansion."""
-    target = config.out / EXPANDED
-    for folder, mark in ((target, MANIFEST_FILE), (config.out / RUNS, "")):
-        if not folder.exists():
-            continue
-        if mark and not ((folder / mark).exists() or (folder / ".work").exists()):
-            raise UsageError(f"--out {config.out}: {folder} is no expansion; name another folder")
-        shutil.rmtree(folder)
+def _expand(config: BenchmarkConfig) -> ExpandResult:
+    """Expand into a new folder, so that the time is that of the whole expansion."""
     started = time.perf_counter()
     result = expand(
         ExpandConfig(
             data=config.data,
-            out=target,
+            out=config.out / EXPANDED,
             copies=config.copies,
             policy=config.policy,
             size=config.size,
         )
     )
     return dataclasses.replace(result, seconds=time.perf_counter() - started)
+
+
+def _train_all(
+    config: BenchmarkConfig, tell: Callable[[str, int], None]
+) -> dict[str, list[TrainResult]]:
+    """Every arm's trainings by seed; the arms take turns, so that a slow hour meets them all."""
+    trainings: dict[str, list[TrainResult]] = {arm: [] for arm in ARMS}
+    for done, (seed, arm) in enumerate(itertools.product(range(config.seeds), ARMS)):
+        tell(f"training {arm}, seed {seed}", done)
+        try:
+            result = train(_train_config(config, arm, seed))
+        except Interrupted as stopped:
+            again = command_line("benchmark", config)
+            raise Interrupted(
+                f"stopped; a benchmark is not continued but begins anew: {again}",
+                stopped.exit_code - 128,
+            ) from stopped
+        if result.accuracy is None:
+            raise AugcliError(f"{config.out}: {NOTHING_TO_COMPARE}")
+        trainings[arm].append(result)
+    return trainings
+
+
+def _arm_accuracy(arm: str, trainings: Sequence[TrainResult]) -> ArmAccuracy:
+    accuracies = [result.accuracy for result in trainings if result.accuracy is not None]
+    seconds = [row.seconds for result in trainings for row in result.rows]
+    return ArmAccuracy(arm, tuple(accuracies), statistics.fmean(seconds))
 
 
 def _train_config(config: BenchmarkConfig, arm: str, seed: int) -> TrainConfig:

@@ -18,6 +18,9 @@ from augcli.manifests.files import atomic_file
 
 FORMAT = "augcli-checkpoint"
 VERSION = 1
+MAX_REASON = 300
+"""Letters of torch's complaints to show; they may name every parameter."""
+START_ANEW = "start a new run in another --out, or remove this one's folder"
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,19 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` so that `path` is either as it was before, or whole and flushed."""
+    """Write `checkpoint` so that `path` is either as it was before, or whole and flushed.
+
+    Raises:
+        OSError: it can't be written.
+    """
     content = {field: getattr(checkpoint, field) for field in _TYPES}
     with atomic_file(path) as file:
-        torch.save({"format": FORMAT, "version": VERSION, **content}, file)
+        try:
+            torch.save({"format": FORMAT, "version": VERSION, **content}, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch hides a full disk behind its own
+                raise error.__context__ from error
+            raise
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -93,7 +105,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         AugcliError: `path` is missing, damaged, or something else than such a checkpoint.
     """
     if not path.is_file():
-        raise AugcliError(f"{path}: there is no checkpoint here")
+        raise AugcliError(f"{path}: there is no checkpoint here; {START_ANEW}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
@@ -101,14 +113,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except Exception as error:  # an unpickler fed with arbitrary bytes can fail in any way
         raise AugcliError(
             f"{path}: not a whole augcli checkpoint: it is damaged, or was made by something "
-            "else (nothing in it was executed)"
+            f"else (nothing in it was executed); {START_ANEW}"
         ) from error
     return _checked(path, content)
 
 
 def _checked(path: Path, content: object) -> Checkpoint:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise AugcliError(f"{path}: a torch file, but not an augcli checkpoint")
+        raise AugcliError(f"{path}: a torch file, but not an augcli checkpoint; {START_ANEW}")
     if content.get("version") != VERSION:
         raise AugcliError(
             f"{path}: checkpoint version {content.get('version')}, this augcli reads {VERSION}: "
@@ -120,8 +132,15 @@ def _checked(path: Path, content: object) -> Checkpoint:
         if name not in content or not isinstance(content[name], types)
     ]
     if wrong:
-        raise AugcliError(f"{path}: the checkpoint lacks a sound {', '.join(wrong)}")
+        raise AugcliError(f"{path}: the checkpoint lacks a sound {', '.join(wrong)}; {START_ANEW}")
     return Checkpoint(**{name: content[name] for name in _TYPES})
+
+
+def damaged(path: Path, error: Exception) -> AugcliError:
+    """What to tell of a checkpoint that was read, and can't be what the run saved."""
+    reason = " ".join(str(error).split())
+    shown = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]} …"
+    return AugcliError(f"{path}: is damaged: {shown}; {START_ANEW}")
 
 
 def plain_totals(totals: Totals) -> dict[str, Any]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from augcli.augment.config import (
+    DATA_HELP,
+    DEFAULT_DATASET,
+    DEFAULT_SIZE,
+    POLICY_DEFAULT,
+    POLICY_HELP,
+    ExpandConfig,
+)
 from augcli.manifests.settings import setting
 
 SOURCES = ("shards", "on-the-fly", "none")
 OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 DEVICES = ("auto", "cpu", "cuda")
+
+_MODEL_HELP = "small, or a torchvision classification model by name"
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,9 @@ class TrainConfig:
         shown_default="shards, or on-the-fly with --data",
     )
     shards: Path | None = setting(
-        None, "expanded dataset: views, or what on-the-fly needs", shown_default="./expanded"
+        None,
+        "expanded dataset: views, or what on-the-fly needs",
+        shown_default=f"./{DEFAULT_DATASET}",
     )
     data: str | None = setting(
         None, "reference dataset to train from on the fly, with no expansion"
@@ -32,7 +44,7 @@ class TrainConfig:
     policy: str | None = setting(
         None, "preset or policy file, with --data", shown_default="the manifest's"
     )
-    model: str = setting("small", "small, or a torchvision classification model by name")
+    model: str = setting("small", _MODEL_HELP)
     epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
     batch_size: int = setting(32, "views per optimiser step", minimum=1)
     opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
@@ -56,7 +68,11 @@ class TrainConfig:
     out: Path | None = setting(None, "folder of this run", shown_default="./runs/NNN-SOURCE")
     resume: bool = setting(False, "continue the run in --out, or the newest one")
     size: int | None = setting(
-        None, "output size in pixels, with --data", minimum=8, maximum=4096, shown_default="96"
+        None,
+        "output size in pixels, with --data",
+        minimum=8,
+        maximum=4096,
+        shown_default=str(DEFAULT_SIZE),
     )
 
 
@@ -64,17 +80,13 @@ class TrainConfig:
 class BenchmarkConfig:
     """Options of `augcli benchmark`."""
 
-    data: str | None = setting(
-        None, "reference dataset, as for expand", shown_default="the embedded mock galaxies"
+    data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
+    policy: str | None = setting(None, POLICY_HELP, shown_default=POLICY_DEFAULT)
+    copies: int = setting(
+        ExpandConfig.copies, "augmented copies of each training image", minimum=1, maximum=10_000
     )
-    policy: str | None = setting(
-        None,
-        "preset, presets joined by +, or a policy file",
-        shown_default="top-down for the mock galaxies, else side-on",
-    )
-    copies: int = setting(5, "augmented copies of each training image", minimum=1)
-    model: str = setting("small", "small, or a torchvision classification model by name")
+    model: str = setting(TrainConfig.model, _MODEL_HELP)
     epochs: int = setting(12, "epochs of each training", minimum=1)
     seeds: int = setting(3, "trainings per arm, each with its own seed", minimum=1)
     out: Path = setting(Path("runs/benchmark"), "folder of the tables and the trainings")
-    size: int = setting(96, "output size in pixels, square", minimum=8, maximum=4096)
+    size: int = setting(DEFAULT_SIZE, "output size in pixels, square", minimum=8, maximum=4096)

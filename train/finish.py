@@ -11,16 +11,17 @@ import numpy as np
 import torch
 import torchvision
 
+from augcli.manifests.errors import AugcliError
 from augcli.train import pictures
 from augcli.train.batch import Source, Sources
-from augcli.train.checkpoint import load_checkpoint
+from augcli.train.checkpoint import damaged, load_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.identity import plain_config, split_samples
 from augcli.train.metrics import per_class_recall, wilson_interval
 from augcli.train.models import parameter_count
 from augcli.train.optimizers import resolve_lr, resolve_weight_decay
-from augcli.train.record import Row, RunFolder, write_record
+from augcli.train.record import MAKE_ANEW, Row, RunFolder, read_record, write_record
 from augcli.train.state import RunState
 
 
@@ -57,7 +58,7 @@ def finish(
     Raises:
         AugcliError: `best.pt` is missing or damaged.
     """
-    state.model.load_state_dict(load_checkpoint(run.best).model)
+    _take_best(run, state)
     split, source = _final_split(sources)
     final = evaluate(state.model, source, state.device) if source is not None else None
     if final is not None:
@@ -90,19 +91,58 @@ def finish(
     )
 
 
-def result_of(run: RunFolder, rows: list[Row], record: dict[str, Any]) -> TrainResult:
-    """The result of a finished run, from its record."""
+def result_of(run: RunFolder, rows: list[Row]) -> TrainResult:
+    """The result of a finished run, from its record.
+
+    Raises:
+        AugcliError: the record is damaged, or lacks something.
+    """
+    record = read_record(run.record)
+    try:
+        _check_record(record, len(rows))
+        split = record["final_split"]
+        final = record[split] if split else None
+        return TrainResult(
+            folder=run.folder,
+            rows=tuple(rows),
+            best_epoch=record["best_epoch"],
+            split=split,
+            accuracy=float(final["accuracy"]) if final else None,
+            interval=_interval(final["interval_95"]) if final else None,
+            record=record,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise AugcliError(
+            f"{run.record}: a field is missing or wrong: {error!r}; {MAKE_ANEW}"
+        ) from error
+
+
+def _check_record(record: dict[str, Any], epochs: int) -> None:
+    if record["best_epoch"] not in range(1, epochs + 1):
+        raise ValueError(f"best_epoch {record['best_epoch']!r} of {epochs}")
+    if not isinstance(record["classes"], list) or not record["classes"]:
+        raise ValueError(f"classes {record['classes']!r}")
     split = record["final_split"]
-    final = record[split] if split else None
-    return TrainResult(
-        folder=run.folder,
-        rows=tuple(rows),
-        best_epoch=record["best_epoch"],
-        split=split,
-        accuracy=final["accuracy"] if final else None,
-        interval=tuple(final["interval_95"]) if final else None,
-        record=record,
-    )
+    if split not in ("test", "validation", None):
+        raise ValueError(f"final_split {split!r}")
+    if split is not None and record[split]["n"] < 1:
+        raise ValueError(f"{split}: n {record[split]['n']!r}")
+
+
+def _interval(values: list[float]) -> tuple[float, float]:
+    low, high = values
+    return float(low), float(high)
+
+
+def _take_best(run: RunFolder, state: RunState) -> None:
+    """Give `state.model` the weights of the best epoch."""
+    best = load_checkpoint(run.best)
+    try:
+        if best.epoch != state.best_epoch:
+            raise ValueError(f"its epoch is {best.epoch} instead of {state.best_epoch}")
+        state.model.load_state_dict(best.model)
+    except Exception as error:  # arbitrary content can fail in any way
+        raise damaged(run.best, error) from error
 
 
 def _final_split(sources: Sources) -> tuple[str | None, Source | None]:

@@ -90,4 +90,4 @@ def _shown_name(name: str) -> str:
 
 
 def _shown(flat: dict[str, Any], name: str) -> str:
-    return json.dumps(flat[name], ensure_ascii=False) if name in flat else "absent"
+    return json.dumps(flat[name], ensure_ascii=False, default=repr) if name in flat else "absent"

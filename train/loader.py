@@ -37,6 +37,14 @@ def epoch_order(samples: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.Generator(bits).permutation(samples).astype(np.int64)
 
 
+def is_lost_worker(error: Exception) -> bool:
+    """Whether torch tells that a loader process was killed, as the system does without memory.
+
+    It may tell so in any line of the main thread, from a signal handler.
+    """
+    return isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker")
+
+
 @dataclass(frozen=True)
 class _BatchRequest:
     """What a loader process needs to know to make one batch."""
@@ -48,19 +56,31 @@ class _BatchRequest:
 class _Batches(Dataset[Any]):
     """Makes whole batches on request: (images uint8 (B, size, size, 3), None) or (None, fault)."""
 
-    def __init__(self, views: Views, size: int) -> None:
+    def __init__(self, views: Views, samples: Labelled, size: int) -> None:
         self._views = views
+        self._keys = samples.keys
         self._size = size
 
     def __getitem__(self, request: _BatchRequest) -> tuple[torch.Tensor | None, str | None]:
         images = torch.empty((len(request.indices), self._size, self._size, 3), dtype=torch.uint8)
         pixels = images.numpy()
-        try:
-            for row, sample in enumerate(request.indices):
+        for row, sample in enumerate(request.indices):
+            try:
                 pixels[row] = self._views.read(int(sample), request.epoch)
-        except AugcliError as error:  # as a value: torch would wrap it in a traceback
-            return None, str(error)
+            except AugcliError as error:  # as a value: torch would wrap it in a traceback
+                return None, str(error)
+            except Exception as error:  # a transform can raise anything
+                if is_lost_worker(error):  # of another loader: it comes in whatever line runs
+                    raise
+                return None, self._failed(int(sample), request.epoch, error)
         return images, None
+
+    def _failed(self, sample: int, epoch: int, error: Exception) -> str:
+        what = f"{type(error).__name__}: {error}"
+        return (
+            f"the view of {self._keys[sample]} in epoch {epoch + 1} can't be made: {what}; change "
+            "the policy, or take the image out"
+        )
 
 
 class BatchLoader:
@@ -83,7 +103,7 @@ class BatchLoader:
         self._seed = seed
         self._shuffled = shuffled
         self._requests: list[_BatchRequest] = []
-        self._batches = _Batches(views, size)
+        self._batches = _Batches(views, samples, size)
         self._workers = workers
         self._pinned = pinned
         self._loader: DataLoader[Any] | None = None

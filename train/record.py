@@ -22,6 +22,7 @@ from augcli.manifests.files import write_atomic
 
 FORMAT = "augcli-run"
 VERSION = 1
+MAKE_ANEW = "remove it and give the command again with --resume: it is made anew from best.pt"
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,9 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise AugcliError(f"{path}: not a readable run record: {error}") from error
+        raise AugcliError(f"{path}: not a readable run record: {error}; {MAKE_ANEW}") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise AugcliError(f"{path}: not a run record of augcli")
+        raise AugcliError(f"{path}: not a run record of augcli; {MAKE_ANEW}")
     if record.get("version") != VERSION:
         raise AugcliError(f"{path}: version {record.get('version')}, this augcli reads {VERSION}")
     return record

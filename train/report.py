@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from augcli.manifests.files import write_atomic
+from augcli.train.command import command_line
 from augcli.train.comparison import Interval, Measured
 from augcli.train.comparison_picture import draw_comparison
 
@@ -19,6 +20,7 @@ Table = list[list[str]]
 
 JSON_FILE, MARKDOWN_FILE, PICTURE_FILE = "benchmark.json", "benchmark.md", "benchmark.png"
 THROUGHPUT_FILE, ACCURACY_FILE = "throughput.csv", "accuracy.csv"
+REPORT_FILES = (JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, THROUGHPUT_FILE, ACCURACY_FILE)
 
 
 def write_report(result: BenchmarkResult) -> None:
@@ -180,23 +182,10 @@ def markdown(result: BenchmarkResult) -> str:
         f"- machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"{machine['cuda'] or 'no GPU'}; {machine['system']}",
         f"- versions: Python {machine['python']}, {versions}",
-        f"- command: `{command(result)}`",
+        f"- command: `{command_line('benchmark', config)}`",
         "",
     ]
     return "\n".join(lines)
-
-
-def command(result: BenchmarkResult) -> str:
-    """The command line that repeats the benchmark."""
-    config = result.config
-    parts = ["augcli benchmark"]
-    if config.data is not None:
-        parts.append(f"--data {config.data}")
-    if config.policy is not None:
-        parts.append(f"--policy {config.policy}")
-    for name in ("copies", "model", "epochs", "seeds", "size"):
-        parts.append(f"--{name} {getattr(config, name)}")
-    return " ".join(parts)
 
 
 def _csv(table: Table) -> str:

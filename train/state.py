@@ -20,6 +20,13 @@ from augcli.train.optimizers import (
     set_lr,
 )
 from augcli.train.record import Row
+from augcli.train.restoring import (
+    Extent,
+    check_position,
+    optimizer_state_of,
+    rows_of,
+    totals_of,
+)
 from augcli.train.schedules import build_schedule
 from augcli.train.step import StepOutcome, to_device, train_step
 
@@ -54,6 +61,14 @@ class RunState:
             ),
         )
         self.batches_per_epoch = sources.train.batches_per_epoch
+        self._opt = config.opt
+        self._extent = Extent(
+            epochs=config.epochs,
+            batches_per_epoch=self.batches_per_epoch,
+            batch_size=config.batch_size,
+            samples=sources.train.samples,
+            validated=sources.validation is not None,
+        )
         self.lr_factor = build_schedule(
             config.sched, config.epochs * self.batches_per_epoch, self.batches_per_epoch
         )
@@ -134,17 +149,32 @@ class RunState:
         return dataclasses.replace(self.checkpoint(), optimizer={}, cpu_rng=None, cuda_rng=None)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take over the state in `checkpoint`, whose identity was found to be the same."""
+        """Take over the state in `checkpoint`, whose identity was found to be the same.
+
+        Raises:
+            ValueError: it can't be what this run saved. torch raises others of its own.
+        """
+        check_position(checkpoint, self._extent)
+        self.rows = rows_of(checkpoint, self._extent)
+        self.totals = totals_of(checkpoint, self._extent)
         self.model.load_state_dict(checkpoint.model)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self._restore_optimizer(checkpoint)
         self.epoch, self.batch = checkpoint.epoch, checkpoint.batch
-        self.totals = Totals(**checkpoint.totals)
-        self.rows = [Row(**row) for row in checkpoint.history]
         self.best_epoch = checkpoint.best_epoch
-        if checkpoint.cpu_rng is not None:
-            torch.set_rng_state(checkpoint.cpu_rng)
+        if checkpoint.cpu_rng is None:
+            raise ValueError("it lacks torch's random state")
+        torch.set_rng_state(checkpoint.cpu_rng)
         if checkpoint.cuda_rng is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint.cuda_rng, self.device)
+
+    def _restore_optimizer(self, checkpoint: Checkpoint) -> None:
+        """Only what it keeps for each parameter: all else follows from the config."""
+        state = optimizer_state_of(checkpoint, self._opt, self.optimizer.param_groups)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        steps = checkpoint.epoch * self.batches_per_epoch + checkpoint.batch
+        if steps:
+            set_lr(self.optimizer, self.lr_factor(steps - 1))
 
 
 def is_better(row: Row, best: Row) -> bool:

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.train.batch import Batch
+from augcli.train.config import DEVICES
 
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
@@ -32,8 +33,8 @@ def choose_device(name: str) -> torch.device:
     Raises:
         UsageError: an unknown name, or `cuda` on a machine without it.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise unknown_name("device", name, ("auto", "cpu", "cuda"))
+    if name not in DEVICES:
+        raise unknown_name("device", name, DEVICES)
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():

@@ -30,16 +30,19 @@ def row_line(row: Row) -> str:
 def print_training(result: TrainResult, console: Console) -> None:
     """The final accuracy, and where everything is."""
     run = RunFolder(result.folder)
-    console.print(f"best epoch  {result.best_epoch} of {len(result.rows)}")
+    _print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}", console)
+    pictures = [str(run.curves)]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval
         chance = 1 / len(result.record["classes"])
-        console.print(
+        _print_line(
             f"{result.split:<11} {result.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}; "
-            f"chance {chance:.1%})"
+            f"chance {chance:.1%})",
+            console,
         )
-    console.print(f"checkpoints {run.best}, {run.last}", soft_wrap=True)
-    console.print(f"look at     {run.curves}, {run.confusion}", soft_wrap=True)
+        pictures.append(str(run.confusion))
+    _print_line(f"checkpoints {run.best}, {run.last}", console)
+    _print_line(f"look at     {', '.join(pictures)}", console)
 
 
 def print_benchmark(result: BenchmarkResult, console: Console) -> None:
@@ -47,21 +50,27 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     _print_table("Throughput", throughput_table(result, spread=False), console)
     _print_table("Accuracy", accuracy_table(result), console)
     for sentence in result.verdict:
-        console.print(f"• {sentence}")
-    console.print()
-    console.print(
-        f"look at     {result.folder / MARKDOWN_FILE}, {result.folder / PICTURE_FILE}",
-        soft_wrap=True,
-    )
+        _print_line(f"• {sentence}", console, wrapped=True)
+    _print_line("", console)
+    folder = result.folder
+    _print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)
+
+
+def _print_line(line: str, console: Console, wrapped: bool = False) -> None:
+    """`line` as it is: in paths and names, what looks like markup or an emoji is none."""
+    from rich.text import Text
+
+    console.print(Text(line), soft_wrap=not wrapped)
 
 
 def _print_table(title: str, rows: list[list[str]], console: Console) -> None:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     for number, name in enumerate(rows[0]):
-        table.add_column(name, justify="left" if number == 0 else "right")
+        table.add_column(Text(name), justify="left" if number == 0 else "right")
     for row in rows[1:]:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console.print(table)

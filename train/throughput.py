@@ -21,8 +21,10 @@ from augcli.train.optimizers import (
     resolve_lr,
     resolve_weight_decay,
 )
-from augcli.train.sources import open_sources, source_files
+from augcli.train.remaking import source_files
+from augcli.train.sources import open_sources
 from augcli.train.step import choose_device, to_device, train_step
+from augcli.train.stored_samples import StoredSamples
 
 REPEATS = 3
 SECONDS = 1.2  # of one measurement, at least; whole batches
@@ -52,14 +54,8 @@ class ThroughputTable:
     arms: tuple[Throughput, ...]
     synthetic: Measured
 
-    def of(self, arm: str) -> Throughput:
-        """The row of one arm."""
-        return next(row for row in self.arms if row.arm == arm)
 
-
-def measure_throughput(
-    configs: dict[str, TrainConfig], report: Callable[[str], None] | None = None
-) -> ThroughputTable:
+def measure_throughput(configs: dict[str, TrainConfig]) -> ThroughputTable:
     """Measure arms, each given by the training that would use it, by turns."""
     first = next(iter(configs.values()))
     device = choose_device(first.device)
@@ -76,8 +72,6 @@ def measure_throughput(
             _rate(sources.train, lambda batch: None, SECONDS / 4)
         for _ in range(REPEATS):
             for arm, sources in opened.items():
-                if report is not None:
-                    report(arm)
                 rate, _wait = _rate(sources.train, lambda batch: None)
                 source_rates[arm].append(rate)
                 rate, wait = _rate(sources.train, step)
@@ -170,5 +164,5 @@ def _bytes_per_view(config: TrainConfig) -> float:
     manifest = read_manifest(config.shards)
     if config.source == "shards":
         return manifest.bytes["images"] / sum(split.views for split in manifest.splits.values())
-    files = source_files(config.shards, manifest, config.data)
+    files = source_files(StoredSamples(config.shards, manifest), manifest, config.data)
     return statistics.fmean(file.path.stat().st_size for file in files)

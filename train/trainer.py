@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ import torch
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.settings import check_settings
 from augcli.train.batch import Sources
-from augcli.train.checkpoint import load_checkpoint, save_checkpoint
+from augcli.train.checkpoint import damaged, load_checkpoint, save_checkpoint
+from augcli.train.command import command_line
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress, StopAsked, train_epoch
 from augcli.train.evaluate import Evaluation, evaluate
+from augcli.train.faults import told
 from augcli.train.finish import TrainResult, finish, result_of
 from augcli.train.identity import differences, identity, plain_config
 from augcli.train.pictures import LiveCurves
@@ -25,10 +28,10 @@ from augcli.train.record import (
     EventLog,
     Row,
     RunFolder,
-    read_record,
     write_args,
     write_summary,
 )
+from augcli.train.run_folder import held
 from augcli.train.state import RunState
 from augcli.train.step import choose_device
 from augcli.train.stop import Interrupted, StopRequest
@@ -57,21 +60,23 @@ def run_training(
             (with it), or a run to resume that was another one; the differences are listed.
         Interrupted: SIGINT or SIGTERM came; the run was saved between two steps.
         AugcliError: the loss became NaN or infinite, a file of the run is damaged, or a source
-            did not give each sample exactly once.
+            did not give each sample exactly once, a file can't be written, a loader process was
+            killed, or another training is at work in `folder`.
     """
-    check_settings(config)
+    config = check_settings(config)
     device = choose_device(config.device)
     run = RunFolder(folder)
     with _own_random_state(device), StopRequest() as stop:
         state = RunState(config, sources, identity(config, sources, description), device)
-        if config.resume:
-            _continue(run, state)
-        else:
-            _start(run, state, config)
-        if not run.record.exists():
-            _train(config, sources, run, state, stop, report, progress)
-            finish(config, sources, description, run, state)
-        return result_of(run, state.rows, read_record(run.record))
+        with held(run, config.resume), told(folder, lambda: _go_on(run, config)):
+            if config.resume:
+                _continue(run, state)
+            else:
+                _start(run, state, config)
+            if not run.record.exists():
+                _train(config, sources, run, state, stop, report, progress)
+                finish(config, sources, description, run, state)
+            return result_of(run, state.rows)
 
 
 @contextmanager
@@ -82,19 +87,12 @@ def _own_random_state(device: torch.device) -> Iterator[None]:
 
 
 def _start(run: RunFolder, state: RunState, config: TrainConfig) -> None:
-    if run.holds_run():
-        raise UsageError(
-            f"{run.folder} already holds a run: continue it with --resume, or choose another --out"
-        )
-    run.folder.mkdir(parents=True, exist_ok=True)
     # From here on the run can be resumed, even if it is killed in its first epoch.
     save_checkpoint(run.last, state.checkpoint())
     write_args(run.args, plain_config(config))
 
 
 def _continue(run: RunFolder, state: RunState) -> None:
-    if not run.last.exists():
-        raise UsageError(f"{run.folder}: no run to resume here (no {run.last.name})")
     checkpoint = load_checkpoint(run.last)
     found = differences(checkpoint.identity, state.identity)
     if found:
@@ -103,7 +101,17 @@ def _continue(run: RunFolder, state: RunState) -> None:
             + "\n".join(f"  {line}" for line in found)
             + "\nuse what it was started with, or start a new run in another --out"
         )
-    state.restore(checkpoint)
+    try:
+        state.restore(checkpoint)
+    except Exception as error:  # arbitrary content can fail in any way
+        raise damaged(run.last, error) from error
+
+
+def _go_on(run: RunFolder, config: TrainConfig) -> str:
+    if not run.last.exists():
+        return "then give the command again"
+    again = dataclasses.replace(config, out=run.folder, resume=True)
+    return f"then go on from the last checkpoint with: {command_line('train', again)}"
 
 
 def _train(
@@ -124,9 +132,10 @@ def _train(
             try:
                 train_epoch(state, sources.train, stop, progress)
             except StopAsked as asked:
-                _interrupt(run, state, stop, asked)
+                _interrupt(config, run, state, stop, asked)
             except FloatingPointError as error:
-                raise _diverged(run, state, str(error)) from error
+                where = f"step {state.batch + 1} of {state.batches_per_epoch}"
+                raise _diverged(run, f"epoch {state.epoch + 1}, {where}", str(error)) from error
             row = state.close_epoch(_validate(sources, run, state))
             _save(run, state)
             events.add(row)
@@ -134,7 +143,7 @@ def _train(
             if report is not None:
                 report(row)
             if stop.signal is not None:
-                _interrupt(run, state, stop, None)
+                _interrupt(config, run, state, stop, None)
 
 
 def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation | None:
@@ -143,7 +152,8 @@ def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation |
     with torch.random.fork_rng(devices=[]):  # as in training: loaders draw from it
         evaluation = evaluate(state.model, sources.validation, state.device)
     if not math.isfinite(evaluation.loss):
-        raise _diverged(run, state, f"the validation loss is {evaluation.loss}")
+        where = f"epoch {state.epoch + 1}"
+        raise _diverged(run, where, f"the validation loss is {evaluation.loss}")
     return evaluation
 
 
@@ -161,22 +171,25 @@ def _show(run: RunFolder, state: RunState, curves: LiveCurves) -> None:
 
 
 def _interrupt(
-    run: RunFolder, state: RunState, stop: StopRequest, cause: Exception | None
+    config: TrainConfig,
+    run: RunFolder,
+    state: RunState,
+    stop: StopRequest,
+    cause: Exception | None,
 ) -> NoReturn:
     assert stop.signal is not None
     save_checkpoint(run.last, state.checkpoint())
     raise Interrupted(
         f"stopped by {signal.Signals(stop.signal).name} after {state.epoch} epochs and "
-        f"{state.batch} batches; saved in {run.last}: give the same command again with "
-        f"--resume --out {run.folder} to go on",
+        f"{state.batch} batches; saved in {run.last}, {_go_on(run, config)}",
         stop.signal,
     ) from cause
 
 
-def _diverged(run: RunFolder, state: RunState, what: str) -> AugcliError:
+def _diverged(run: RunFolder, where: str, what: str) -> AugcliError:
     return AugcliError(
-        f"epoch {state.epoch + 1}, step {state.batch + 1} of {state.batches_per_epoch}: {what}: "
-        f"try a lower --lr; the last good checkpoint is {run.last}, after {_saved(run)}"
+        f"{where}: {what}: try a lower --lr; the last good checkpoint is {run.last}, after "
+        f"{_saved(run)}"
     )
 
 

@@ -19,10 +19,10 @@ from augcli.augment.encode import codec_named
 from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_bytes
-from augcli.manifests.manifest import SAMPLES_FILE, Manifest
+from augcli.manifests.manifest import Manifest
 from augcli.manifests.rounds import copy_of_round
-from augcli.manifests.samples import read_samples
 from augcli.shards.reader import ShardMap
+from augcli.train.stored_samples import StoredSamples
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,17 @@ class Views(Protocol):
 class StoredViews:
     """Views from shards: epoch `e` reads round `e mod rounds`, any sample in any order."""
 
-    def __init__(self, dataset: Path, manifest: Manifest, split: str) -> None:
+    def __init__(
+        self, dataset: Path, manifest: Manifest, samples: StoredSamples, split: str
+    ) -> None:
         self._shards = ShardMap(dataset)
         self._codec_name = str(manifest.options["codec"])
         self._size = int(manifest.options["size"])
-        self._rounds = manifest.rounds if split == "train" else 1
-        table = read_samples(dataset / SAMPLES_FILE, split=split).sort_by(
-            [("round", "ascending"), ("key", "ascending")]
-        )
-        count = table.num_rows // self._rounds
-        keys = table.column("key").to_pylist()
-        if keys != keys[:count] * self._rounds:
-            raise AugcliError(f"{dataset}: its rounds differ in samples; run augcli verify")
-        labels = table.column("label").to_numpy()[:count].astype(np.int64)
-        self.samples = Labelled(tuple(keys[:count]), labels)
+        self._rounds = samples.rounds(split)
+        table = samples.of_split(split)
+        first = table.slice(0, manifest.splits[split].samples)
+        labels = first.column("label").to_numpy().astype(np.int64)
+        self.samples = Labelled(tuple(first.column("key").to_pylist()), labels)
         self._names = table.column("shard").combine_chunks().dictionary_encode()
         self._offsets = table.column("offset").to_numpy()
         self._lengths = table.column("length").to_numpy()
@@ -92,7 +89,7 @@ class StoredViews:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A reference image to be read again and again; `sha256` is '' when not known."""
+    """A reference image to be read again and again; `sha256` is what its bytes must have."""
 
     key: str
     path: Path
@@ -131,10 +128,10 @@ class FreshViews:
             data = file.path.read_bytes()
         except OSError as error:
             raise AugcliError(f"{file.path}: can't be read: {error.strerror}") from error
-        if file.sha256 and sha256_bytes(data) != file.sha256:
+        if sha256_bytes(data) != file.sha256:
             raise AugcliError(
-                f"{file.path}: is not the image that was expanded (its bytes have changed); "
-                "put it back, or expand again into another folder"
+                f"{file.path}: is not the image that was expanded, or looked at when training "
+                "began (its bytes have changed); put it back, or begin anew in another folder"
             )
         return data
 

@@ -86,7 +86,7 @@ def test_not_a_number_is_not_written(tmp_path: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    assert_refused(tmp_path, "no manifest", "did not finish")
+    assert_refused(tmp_path, "no manifest", "isn't finished")
     assert_refused(tmp_path / "nowhere", "no manifest", "augcli expand --out")
 
 

@@ -1,0 +1,36 @@
+"""A command line shown to be copied does what the config says."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from augcli.cli import train as train_command
+from augcli.train.command import command_line
+from augcli.train.config import BenchmarkConfig, TrainConfig
+
+
+def test_only_what_is_not_the_default_is_said() -> None:
+    assert command_line("benchmark", BenchmarkConfig()) == "augcli benchmark"
+    assert command_line("train", TrainConfig(lr=0.1, resume=True)) == (
+        "augcli train --lr 0.1 --resume"
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(),
+        TrainConfig(data="my 'own' photos", source="none", out=Path("a b/[x]"), resume=True),
+        TrainConfig(lr=1e-9, weight_decay=0.0, seed=2**62, workers=0, size=32, epochs=1),
+    ],
+)
+def test_the_command_line_reads_as_the_config(config: TrainConfig) -> None:
+    words = shlex.split(command_line("train", config))[2:]
+    with click.Context(train_command) as context:
+        train_command.parse_args(context, words)
+        values = {name: context.params[name] for name in vars(config)}
+    assert TrainConfig(**values) == config

@@ -1,0 +1,65 @@
+"""An expanded dataset's views made anew: by its recipe, from its images, with its versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from augcli.augment.fit import Fit
+from augcli.augment.policy import spec_of
+from augcli.augment.reference_data import find_root
+from augcli.augment.views import Recipe
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.manifest import Manifest
+from augcli.manifests.versions import package_versions
+from augcli.train.stored_samples import StoredSamples
+from augcli.train.views import SourceFile
+
+
+def manifest_recipe(manifest: Manifest) -> Recipe:
+    """The recipe that the stored views were made by."""
+    options = manifest.options
+    return Recipe(
+        fit=Fit(int(options["size"]), str(options["fit"])),
+        policy=spec_of(str(options["policy"]), manifest.policy),
+        seed=int(options["seed"]),
+        max_megapixels=float(options["max_megapixels"]),
+    )
+
+
+def source_files(samples: StoredSamples, manifest: Manifest, data: str | None) -> list[SourceFile]:
+    """The training images that were expanded, with the hashes they had."""
+    root = find_root(manifest.reference, data)
+    count = manifest.splits["train"].samples
+    table = samples.of_split("train").slice(0, count)  # of round 0
+    names = ("key", "source", "label", "source_sha256")
+    columns = (table.column(name).to_pylist() for name in names)
+    return [
+        SourceFile(key, root / source, label, digest)
+        for key, source, label, digest in zip(*columns, strict=True)
+    ]
+
+
+def check_versions(dataset: Path, manifest: Manifest) -> None:
+    """Views made now are the stored ones only with the same libraries: law 2, parity.
+
+    Raises:
+        AugcliError: listing those of which another version is installed.
+    """
+    found = [
+        f"  {name}: was {recorded}, is now {installed}"
+        for name, recorded in manifest.versions.items()
+        if (installed := _installed_version(name)) != recorded
+    ]
+    if found:
+        raise AugcliError(
+            f"{dataset}: was expanded with other versions, which may make other views:\n"
+            + "\n".join(found)
+            + "\ninstall those, train with --source shards, or expand again into another folder"
+        )
+
+
+def _installed_version(package: str) -> str:
+    try:
+        return package_versions([package])[package]
+    except AugcliError:
+        return "not installed"

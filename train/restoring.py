@@ -1,0 +1,135 @@
+"""Whether a checkpoint can be what a run saved: damage is found before anything goes on from it.
+
+The bytes of a file may be whole and what they say not. Every function here raises ValueError,
+saying what can't be so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from augcli.train.checkpoint import Checkpoint, Totals
+from augcli.train.optimizers import Group, build_optimizer
+from augcli.train.record import Row
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How long a run is: its epochs, and the batches and samples of each."""
+
+    epochs: int
+    batches_per_epoch: int
+    batch_size: int
+    samples: int
+    validated: bool
+    """Whether there is a validation split."""
+
+
+def check_position(checkpoint: Checkpoint, extent: Extent) -> None:
+    """The checkpoint stands within the run."""
+    _check_count("epoch", checkpoint.epoch, 0, extent.epochs)
+    in_epoch = extent.batches_per_epoch if checkpoint.epoch < extent.epochs else 0
+    _check_count("batch", checkpoint.batch, 0, in_epoch)
+    if checkpoint.epoch:
+        _check_count("best_epoch", checkpoint.best_epoch, 1, checkpoint.epoch)
+    elif checkpoint.best_epoch is not None:
+        raise ValueError(f"its best_epoch is {checkpoint.best_epoch}, before any was finished")
+
+
+def rows_of(checkpoint: Checkpoint, extent: Extent) -> list[Row]:
+    """The finished epochs."""
+    if len(checkpoint.history) != checkpoint.epoch:
+        raise ValueError(
+            f"its history has {len(checkpoint.history)} rows after {checkpoint.epoch} epochs"
+        )
+    return [
+        _row(content, number, extent.validated)
+        for number, content in enumerate(checkpoint.history, start=1)
+    ]
+
+
+def _row(content: Mapping[str, Any], number: int, validated: bool) -> Row:
+    row = Row(**_fields(f"history, row {number}", content, Row))
+    _check_count(f"history, row {number}: epoch", row.epoch, number, number)
+    for name, value in dataclasses.asdict(row).items():
+        if name.startswith("val_") and not validated:
+            if value is not None:
+                raise ValueError(f"its history, row {number}: {name} is {value} without validation")
+        else:
+            highest = 1.0 if name.endswith("accuracy") else math.inf
+            _check_number(f"history, row {number}: {name}", value, highest)
+    return row
+
+
+def totals_of(checkpoint: Checkpoint, extent: Extent) -> Totals:
+    """The sums of the running epoch."""
+    totals = Totals(**_fields("totals", checkpoint.totals, Totals))
+    for name, value in dataclasses.asdict(totals).items():
+        _check_number(f"totals: {name}", value, math.inf)
+    samples = min(checkpoint.batch * extent.batch_size, extent.samples)
+    _check_count("totals: samples", totals.samples, samples, samples)
+    _check_count("totals: correct", totals.correct, 0, samples)
+    return totals
+
+
+def optimizer_state_of(
+    checkpoint: Checkpoint, name: str, groups: list[Group]
+) -> Mapping[int, Mapping[str, Any]]:
+    """What the optimiser `name` keeps for each parameter of `groups`, by the parameter's number."""
+    state = checkpoint.optimizer.get("state")
+    steps = checkpoint.epoch + checkpoint.batch
+    if not isinstance(state, dict) or bool(state) != bool(steps):
+        raise ValueError("its optimizer has no state that suits its position")
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    kept = _kept_by(name)
+    for number, values in state.items():
+        _check_count("optimizer: parameter", number, 0, len(parameters) - 1)
+        if not isinstance(values, dict) or values.keys() != kept:
+            raise ValueError(f"its optimizer, parameter {number}: not {', '.join(sorted(kept))}")
+        for key, value in values.items():
+            _check_tensor(f"optimizer, parameter {number}: {key}", value, parameters[number])
+    return state
+
+
+def _kept_by(name: str) -> set[str]:
+    """What the optimiser `name` keeps for a parameter that it has changed."""
+    parameter = nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    group = {"params": [parameter], "lr": 0.0, "peak_lr": 0.0, "weight_decay": 0.0}
+    optimizer: Optimizer = build_optimizer(name, [group])
+    optimizer.step()
+    return set(optimizer.state[parameter])
+
+
+def _check_tensor(what: str, value: object, parameter: torch.Tensor) -> None:
+    """A number, or one for each of the parameter's."""
+    if not isinstance(value, torch.Tensor) or value.shape not in (torch.Size(), parameter.shape):
+        raise ValueError(f"its {what} is no tensor of shape {tuple(parameter.shape)}")
+
+
+def _fields(what: str, content: object, kind: Any) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(kind)}
+    if not isinstance(content, dict) or content.keys() != names:
+        raise ValueError(f"its {what}: not {', '.join(sorted(names))}")
+    return content
+
+
+def _check_count(what: str, value: object, least: int, greatest: int) -> None:
+    if type(value) is not int or not least <= value <= greatest:
+        expected = str(least) if least == greatest else f"{least} to {greatest}"
+        raise ValueError(f"its {what} is {value!r} instead of {expected}")
+
+
+def _check_number(what: str, value: object, greatest: float) -> None:
+    if type(value) not in (int, float) or not (
+        math.isfinite(value) and 0 <= value <= greatest  # type: ignore[arg-type,operator]
+    ):
+        raise ValueError(f"its {what} is {value!r}")

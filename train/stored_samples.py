@@ -1,0 +1,78 @@
+"""`samples.parquet` of an expanded dataset, held against its manifest before a row is trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.hashing import sha256_file
+from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
+from augcli.manifests.samples import read_samples
+
+
+class StoredSamples:
+    """The rows of a dataset's stored views, by split."""
+
+    def __init__(self, dataset: Path, manifest: Manifest) -> None:
+        """Hold the whole file against its hash.
+
+        Raises:
+            AugcliError: it is missing, or not the one that the manifest describes.
+        """
+        self._path = dataset / SAMPLES_FILE
+        self._manifest = manifest
+        try:
+            digest = sha256_file(self._path)
+        except OSError as error:
+            raise self._fault(f"can't be read: {error.strerror}") from error
+        if digest != manifest.samples.sha256:
+            raise self._fault(f"its bytes are not those that {MANIFEST_FILE} records")
+
+    def rounds(self, split: str) -> int:
+        """Rounds stored of `split`."""
+        return self._manifest.rounds if split == "train" else 1
+
+    def of_split(self, split: str) -> pa.Table:
+        """One row per view, by round and key: the samples of round 0, of round 1, …
+
+        Raises:
+            AugcliError: not what the manifest says of this split.
+        """
+        order = [("round", "ascending"), ("key", "ascending")]
+        table = read_samples(self._path, split=split).sort_by(order)
+        self._check(split, table)
+        return table
+
+    def _check(self, split: str, table: pa.Table) -> None:
+        record, rounds = self._manifest.splits[split], self.rounds(split)
+        if not table.num_rows == record.views == record.samples * rounds:
+            raise self._fault(
+                f"has {table.num_rows} {split} rows where {MANIFEST_FILE} has {record.views} "
+                f"views: {record.samples} samples in {rounds} rounds"
+            )
+        keys = table.column("key").to_pylist()
+        if keys != keys[: record.samples] * rounds:
+            raise self._fault(f"the {split} rounds differ in samples")
+        self._check_labels(table.column("label"))
+        self._check_shards(split, table.column("shard"))
+
+    def _check_labels(self, labels: Any) -> None:
+        if not len(labels):
+            return
+        least, greatest = pc.min_max(labels).as_py().values()
+        classes = len(self._manifest.classes)
+        if least < 0 or greatest >= classes:
+            raise self._fault(f"has labels {least} to {greatest} for {classes} classes")
+
+    def _check_shards(self, split: str, names: Any) -> None:
+        known = {shard.name for shard in self._manifest.shards_of(split)}
+        unknown = sorted(set(pc.unique(names).to_pylist()) - known)
+        if unknown:
+            raise self._fault(f"names the shard {unknown[0]}, which is none of the {split} shards")
+
+    def _fault(self, what: str) -> AugcliError:
+        return AugcliError(f"{self._path}: {what}; run augcli verify, then expand again")
