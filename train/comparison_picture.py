@@ -24,6 +24,9 @@ def draw_comparison(path: Path, result: BenchmarkResult) -> None:
     _bars(source, "Source alone, images/s", {a.arm: a.source for a in result.throughput.arms})
     _bars(training, "Training, images/s", {a.arm: a.training for a in result.throughput.arms})
     bound = result.throughput.synthetic.median
+    training.set_xlim(
+        right=1.05 * max(bound, *(a.training.greatest for a in result.throughput.arms))
+    )
     training.axvline(bound, color="#222222", linewidth=1.0, linestyle=":")
     training.annotate(
         "no data needed", (bound, 1.0), xycoords=("data", "axes fraction"),
