@@ -13,8 +13,6 @@ test: .venv/installed-test
 	$(BIN)/pytest
 
 lint: .venv/installed-test
-
-
 	$(BIN)/pytest tests/test_tools.py tests/test_architecture.py
 
 .venv/bin/pip:
