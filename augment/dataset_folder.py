@@ -16,7 +16,7 @@ from typing import Any
 
 from augcli.augment.identity import Identity, differences, identity_of
 from augcli.augment.plan import Task
-from augcli.augment.task import WORK_FOLDER, Job, TaskRecord, read_record
+from augcli.augment.task import Job, TaskRecord, read_record
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import exclusive_lock, write_atomic
 from augcli.manifests.hashing import sha256_file
@@ -27,6 +27,7 @@ from augcli.manifests.manifest import (
     PREVIEW_FILE,
     SAMPLES_FILE,
     SHARDS_FOLDER,
+    WORK_FOLDER,
     read_manifest,
 )
 from augcli.manifests.reference import Failure

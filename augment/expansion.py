@@ -23,7 +23,7 @@ from augcli.augment.views import Recipe
 from augcli.manifests.cache import remember_root
 from augcli.manifests.errors import UsageError
 from augcli.manifests.manifest import OPTIONS, Manifest, read_manifest
-from augcli.manifests.reference import Reference, classes_without
+from augcli.manifests.reference import SPLITS, Reference, classes_without
 from augcli.manifests.settings import check_settings
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 
@@ -59,7 +59,7 @@ class ExpandResult:
         """The object that `--json` prints."""
         made = self.manifest
         splits: dict[str, Any] = {}
-        for split in ("train", "val", "test"):
+        for split in SPLITS:
             tasks = [task for task in self.plan.tasks if task.split == split]
             splits[split] = {
                 "images": sum(len(task.samples) for task in tasks),

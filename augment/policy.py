@@ -1,8 +1,7 @@
-"""Policies: from a name or a file to a pipeline that draws from the view's own stream.
+"""Policies: pipelines that draw from the view's own stream.
 
-A policy is a preset (`side-on`), a preset with arguments (`keras:rotation_range=20`), several
-joined by `+`, or a YAML or JSON file in albumentations' serialised form. Whatever it was, it is
-recorded, and sent to workers, in that serialised form.
+Whatever a policy was named by (see `policy_names`), it is recorded, and sent to workers, in
+albumentations' serialised form.
 """
 
 from __future__ import annotations
@@ -11,21 +10,17 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from augcli.augment.decode import Pixels
-from augcli.augment.pipeline import A, BaseCompose, BasicTransform
-from augcli.augment.policy_file import build_pipeline, check_numbers
-from augcli.augment.presets import KERAS_TUTORIAL, PRESETS
+from augcli.augment.pipeline import A, BaseCompose
+from augcli.augment.policy_file import build_pipeline
+from augcli.augment.policy_names import named_transforms, recorded_name
 from augcli.augment.seeding import ViewStream
-from augcli.manifests.errors import AugcliError, UsageError, unknown_name
+from augcli.manifests.errors import AugcliError, UsageError
 
-FILE_EXTENSIONS = (".yaml", ".yml", ".json")
-MAX_FILE_BYTES = 1 << 20
 _STATIC_PARAMETERS = frozenset(
     [
         "shape",
@@ -106,11 +101,8 @@ def resolve_policy(name: str, size: int) -> PolicySpec:
         UsageError: an unknown name (listing the choices), a bad file (naming the field), or a
             policy that doesn't keep images at their size.
     """
-    path = Path(name)
-    is_file = path.suffix.lower() in FILE_EXTENSIONS
-    transforms = _from_file(path) if is_file else _from_names(name)
-    pipeline = A.Compose(transforms, save_applied_params=True)
-    spec = spec_of(path.name if is_file else name, serialize(pipeline))
+    pipeline = A.Compose(named_transforms(name), save_applied_params=True)
+    spec = spec_of(recorded_name(name), serialize(pipeline))
     try:
         for trial in (spec.build(), Policy(_always(spec.serialized))):
             trial(np.zeros((size, size, 3), np.uint8), seed=0)
@@ -156,83 +148,6 @@ def _drop_foreign_arguments(node: dict[str, Any], transform: Any) -> None:
     accepted = {"__class_fullname__", *inspect.signature(type(transform).__init__).parameters}
     for name in set(node) - accepted:
         del node[name]
-
-
-def _from_names(names: str) -> list[BasicTransform]:
-    transforms: list[BasicTransform] = []
-    for part in names.split("+"):
-        name, _, arguments = part.strip().partition(":")
-        try:
-            transforms += _from_preset(name, _parse_arguments(name, arguments))
-        except UsageError as error:
-            raise UsageError(f"--policy {part.strip()}: {error}") from error
-    return transforms
-
-
-def _parse_arguments(name: str, text: str) -> dict[str, Any]:
-    """`rotation_range=20,zoom_range=[0.9,1.1]` as YAML values; a lone value is the main one's."""
-    if not text:
-        return {}
-    if "=" not in text and name in PRESETS and PRESETS[name].main:
-        text = f"{PRESETS[name].main}={text}"
-    try:
-        arguments = yaml.safe_load("{" + text.replace("=", ": ") + "}")
-    except yaml.YAMLError:
-        arguments = None
-    if not isinstance(arguments, dict) or None in arguments.values():
-        raise UsageError("expected NAME:argument=value,argument=value")
-    return arguments
-
-
-def _from_preset(name: str, arguments: dict[str, Any]) -> list[BasicTransform]:
-    if name not in PRESETS:
-        raise unknown_name("policy", name, [*PRESETS, "or a .yaml or .json file"])
-    if name == "keras" and not arguments:
-        arguments = KERAS_TUTORIAL
-    check_numbers(arguments, name)
-    try:
-        return PRESETS[name].build(**arguments)
-    except (TypeError, ValueError) as error:
-        reason = str(error).partition("() ")[2] or str(error)
-        raise UsageError(f"{name}: {reason}") from error
-
-
-def _from_file(path: Path) -> list[BasicTransform]:
-    """A file in albumentations' serialised form, or `{PRESET: {argument: value}}`."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"--policy {path}: over {MAX_FILE_BYTES} bytes; not a policy")
-        text = path.read_text(encoding="utf-8")
-        _refuse_aliases(path, text)
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"--policy {path}: can't be read: {error}") from error
-    try:
-        return _from_content(content)
-    except UsageError as error:
-        raise UsageError(f"--policy {path}: {error}") from error
-
-
-def _from_content(content: object) -> list[BasicTransform]:
-    if isinstance(content, dict) and len(content) == 1:
-        ((name, arguments),) = content.items()
-        if name in PRESETS:
-            return _from_preset(name, arguments or {})
-    if not isinstance(content, dict) or "transform" not in content:
-        raise UsageError(
-            "expected albumentations' form, a field 'transform' with "
-            "'__class_fullname__: Compose' and 'transforms'"
-        )
-    return list(build_pipeline(content["transform"]).transforms)
-
-
-def _refuse_aliases(path: Path, text: str) -> None:
-    """Aliases let a small YAML file grow without bound; a policy needs none."""
-    if path.suffix == ".json":
-        return
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.AliasToken):
-            raise UsageError(f"--policy {path}: line {token.start_mark.line + 1}: no aliases here")
 
 
 def _applied(transforms: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:

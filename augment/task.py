@@ -22,12 +22,10 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.hashing import sha256_bytes
 from augcli.manifests.keys import view_name
-from augcli.manifests.manifest import SHARDS_FOLDER, ShardRecord
+from augcli.manifests.manifest import SHARDS_FOLDER, WORK_FOLDER, ShardRecord
 from augcli.manifests.reference import Failure, Sample
 from augcli.manifests.samples import ViewRow
 from augcli.shards.writer import ShardWriter
-
-WORK_FOLDER = ".work"
 
 ABSENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 """What is wrong with one input; any other OSError is the machine's trouble and ends the task."""

@@ -25,6 +25,7 @@ FAILURES_FILE = "failures.jsonl"
 CARD_FILE = "README.md"
 PREVIEW_FILE = "preview.png"
 SHARDS_FOLDER = "shards"
+WORK_FOLDER = ".work"  # only while an expansion is not finished
 
 OPTIONS: Mapping[str, tuple[type, ...]] = {
     "copies": (int,),

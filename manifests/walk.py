@@ -14,7 +14,7 @@ from pathlib import Path
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.inputs import is_utf8
-from augcli.manifests.manifest import FORMAT, MANIFEST_FILE, SHARDS_FOLDER
+from augcli.manifests.manifest import FORMAT, MANIFEST_FILE, SHARDS_FOLDER, WORK_FOLDER
 
 HIDDEN_FOLDER = "in a hidden folder"
 BAD_NAME = "in a folder whose name is not UTF-8: rename it"
@@ -22,7 +22,6 @@ OWN_DATASET = "in an expanded dataset of augcli"
 OWN_RUN = "in a training run of augcli"
 OWN_BENCHMARK = "in a benchmark of augcli"
 
-_WORK_FOLDER = ".work"  # beside the shards while an expansion is not finished
 _RUN_RECORDS, _RUN_STATE = {"args.yaml", "run.json"}, "last.pt"
 _BENCHMARK_REPORT = {"benchmark.json", "benchmark.md"}
 _FORMAT_WITHIN_BYTES = 200
@@ -108,7 +107,7 @@ def own_output(folder: Path, entries: Sequence[Entry]) -> str:
     Its previews and pictures are no inputs of the next expansion.
     """
     names = {entry.name for entry in entries}
-    if {_WORK_FOLDER, SHARDS_FOLDER} <= names:
+    if {WORK_FOLDER, SHARDS_FOLDER} <= names:
         return OWN_DATASET
     if MANIFEST_FILE in names and _is_manifest(folder / MANIFEST_FILE):
         return OWN_DATASET

@@ -114,6 +114,7 @@ def benchmark(config: BenchmarkConfig, report: Report | None = None) -> Benchmar
         AugcliError: nothing to train or to test on, a training that failed, or a file that can't
             be written.
     """
+    config = check_settings(config)
     _check_request(config)
     with own_folder(config.out), told(config.out, lambda: "then run the benchmark again"):
         return _measure(config, report or (lambda what, done, total: None))
@@ -121,7 +122,6 @@ def benchmark(config: BenchmarkConfig, report: Report | None = None) -> Benchmar
 
 def _check_request(config: BenchmarkConfig) -> None:
     """Find what is wrong with the request before anything is removed, written or measured."""
-    config = check_settings(config)
     check_model_name(config.model)
     resolve_policy(config.policy or default_policy(config.data), config.size)
     reference = load_reference(config.data)

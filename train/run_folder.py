@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from augcli.augment.task import WORK_FOLDER
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import exclusive_lock
-from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE
+from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, WORK_FOLDER
 from augcli.train.record import RunFolder
 
 DEFAULT_RUNS = Path("runs")

@@ -14,8 +14,9 @@ import yaml
 
 from augcli.augment.decode import Pixels
 from augcli.augment.pipeline import A
-from augcli.augment.policy import MAX_FILE_BYTES, Policy, resolve_policy, serialize, spec_of
+from augcli.augment.policy import Policy, resolve_policy, serialize, spec_of
 from augcli.augment.policy_file import MAX_DEPTH, MAX_TRANSFORMS, OWN_TRANSFORMS, TRANSFORMS
+from augcli.augment.policy_names import MAX_FILE_BYTES
 from augcli.augment.presets import PRESETS
 from augcli.manifests.errors import AugcliError, UsageError
 

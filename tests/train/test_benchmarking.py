@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,3 +129,14 @@ def test_an_interrupted_benchmark_says_that_it_begins_anew(
     assert f"begins anew: augcli benchmark --data {split_photos} " in str(stopped.value)
     assert f"--out '{out}'" in str(stopped.value)
     assert stopped.value.exit_code == 130
+
+
+def test_paths_may_be_text_from_python(
+    split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checked config, with text made a path, must be the one that is measured."""
+    seen: list[object] = []
+    monkeypatch.setattr(benchmarking, "_measure", lambda config, tell: seen.append(config.out))
+    out: Any = str(tmp_path / "bench")
+    benchmarking.benchmark(BenchmarkConfig(data=str(split_photos), out=out))
+    assert seen == [Path(out)]

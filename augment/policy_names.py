@@ -1,0 +1,116 @@
+"""What names a policy: presets, presets with arguments, several joined by `+`, or a file.
+
+`side-on`, `keras:rotation_range=20`, `rotate-flip+autoaugment`, or a YAML or JSON file in
+albumentations' serialised form.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from augcli.augment.pipeline import BasicTransform
+from augcli.augment.policy_file import build_pipeline, check_numbers
+from augcli.augment.presets import KERAS_TUTORIAL, PRESETS
+from augcli.manifests.errors import UsageError, unknown_name
+
+FILE_EXTENSIONS = (".yaml", ".yml", ".json")
+MAX_FILE_BYTES = 1 << 20
+
+
+def named_transforms(name: str) -> list[BasicTransform]:
+    """The transforms that `name` stands for, in order.
+
+    Raises:
+        UsageError: an unknown name (listing the choices), or a bad file (naming the field).
+    """
+    return _from_file(Path(name)) if _is_file(name) else _from_names(name)
+
+
+def recorded_name(name: str) -> str:
+    """The name that records keep: of a file without its folder, which is no one else's business."""
+    return Path(name).name if _is_file(name) else name
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).suffix.lower() in FILE_EXTENSIONS
+
+
+def _from_names(names: str) -> list[BasicTransform]:
+    transforms: list[BasicTransform] = []
+    for part in names.split("+"):
+        name, _, arguments = part.strip().partition(":")
+        try:
+            transforms += _from_preset(name, _parse_arguments(name, arguments))
+        except UsageError as error:
+            raise UsageError(f"--policy {part.strip()}: {error}") from error
+    return transforms
+
+
+def _parse_arguments(name: str, text: str) -> dict[str, Any]:
+    """`rotation_range=20,zoom_range=[0.9,1.1]` as YAML values; a lone value is the main one's."""
+    if not text:
+        return {}
+    if "=" not in text and name in PRESETS and PRESETS[name].main:
+        text = f"{PRESETS[name].main}={text}"
+    try:
+        arguments = yaml.safe_load("{" + text.replace("=", ": ") + "}")
+    except yaml.YAMLError:
+        arguments = None
+    if not isinstance(arguments, dict) or None in arguments.values():
+        raise UsageError("expected NAME:argument=value,argument=value")
+    return arguments
+
+
+def _from_preset(name: str, arguments: dict[str, Any]) -> list[BasicTransform]:
+    if name not in PRESETS:
+        raise unknown_name("policy", name, [*PRESETS, "or a .yaml or .json file"])
+    if name == "keras" and not arguments:
+        arguments = KERAS_TUTORIAL
+    check_numbers(arguments, name)
+    try:
+        return PRESETS[name].build(**arguments)
+    except (TypeError, ValueError) as error:
+        reason = str(error).partition("() ")[2] or str(error)
+        raise UsageError(f"{name}: {reason}") from error
+
+
+def _from_file(path: Path) -> list[BasicTransform]:
+    """A file in albumentations' serialised form, or `{PRESET: {argument: value}}`."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UsageError(f"--policy {path}: over {MAX_FILE_BYTES} bytes; not a policy")
+        text = path.read_text(encoding="utf-8")
+        _refuse_aliases(path, text)
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"--policy {path}: can't be read: {error}") from error
+    try:
+        return _from_content(content)
+    except UsageError as error:
+        raise UsageError(f"--policy {path}: {error}") from error
+
+
+def _from_content(content: object) -> list[BasicTransform]:
+    if isinstance(content, dict) and len(content) == 1:
+        ((name, arguments),) = content.items()
+        if name in PRESETS:
+            return _from_preset(name, arguments or {})
+    if not isinstance(content, dict) or "transform" not in content:
+        raise UsageError(
+            "expected albumentations' form, a field 'transform' with "
+            "'__class_fullname__: Compose' and 'transforms'"
+        )
+    return list(build_pipeline(content["transform"]).transforms)
+
+
+def _refuse_aliases(path: Path, text: str) -> None:
+    """Aliases let a small YAML file grow without bound; a policy needs none."""
+    if path.suffix == ".json":
+        return
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            raise UsageError(f"--policy {path}: line {token.start_mark.line + 1}: no aliases here")
