@@ -113,6 +113,7 @@ def expand(as_json: bool, **settings: Any) -> None:
         result = run(
             ExpandConfig(**settings),
             report=lambda p: bar(p.views_done, p.views_planned, f"{p.failures} failed"),
+            tell=bar.say,
         )
     if as_json:
         _print_json(result.to_json())

@@ -68,6 +68,9 @@ class ExpandConfig:
         below=1.0,
         shown_default=f"{DEFAULT_FRACTION} for data without any splits",
     )
+    dedupe: bool = setting(
+        False, "drop exact duplicates but one, the evaluation's; all when their labels differ"
+    )
     on_error: str = setting("skip", "what to do about an unusable image", choices=ON_ERROR)
     max_megapixels: float = setting(
         DEFAULT_MAX_MEGAPIXELS, "largest image to decode", minimum=0.001

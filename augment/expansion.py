@@ -18,9 +18,11 @@ from augcli.augment.identity import Identity
 from augcli.augment.plan import Plan, Task, make_plan
 from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.reference_data import load_reference
+from augcli.augment.summary import duplicate_lines
 from augcli.augment.task import Job, TaskSummary, run_task
 from augcli.augment.views import Recipe
 from augcli.manifests.cache import remember_root
+from augcli.manifests.duplicates import KINDS, DuplicateGroup, find_duplicates, without_duplicates
 from augcli.manifests.errors import UsageError
 from augcli.manifests.manifest import OPTIONS, Manifest, read_manifest
 from augcli.manifests.reference import SPLITS, Reference, classes_without
@@ -44,7 +46,8 @@ class ExpandResult:
     """What an expansion made, or (dry run) would make.
 
     `seconds` is the whole call; `views_made` leaves out what an earlier, interrupted run had
-    finished. `dry_run` results have a plan and no manifest.
+    finished. `dry_run` results have a plan and no manifest. `duplicates` were found among the
+    images; under `deduped` the reference is without them.
     """
 
     dataset: Path
@@ -54,6 +57,8 @@ class ExpandResult:
     manifest: Manifest | None
     seconds: float
     views_made: int
+    duplicates: tuple[DuplicateGroup, ...]
+    deduped: bool
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
@@ -84,6 +89,16 @@ class ExpandResult:
             "shard_size": self.plan.shard_size,
             "transforms": list(self.policy_transforms),
             "skipped": len(self.reference.skipped),
+            "duplicates": {
+                "dropped": self.deduped,
+                "images": {
+                    kind: sum(group.kind == kind for group in self.duplicates) for kind in KINDS
+                },
+                "groups": [
+                    {"kind": group.kind, "sources": list(group.sources)}
+                    for group in self.duplicates
+                ],
+            },
             "classes_without": {
                 split: list(classes_without(self.reference, split)) for split in ("val", "test")
             },
@@ -99,8 +114,14 @@ class ExpandResult:
         return content
 
 
-def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
+def expand(
+    config: ExpandConfig,
+    report: Report | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> ExpandResult:
     """Expand a reference dataset; rerunning finishes an interrupted expansion.
+
+    `tell` hears, a line at a time, what the user may want to mend before hours of work.
 
     Raises:
         UsageError: a bad option, policy or dataset, or a target folder that holds other things.
@@ -115,6 +136,12 @@ def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
         config.data, val_fraction=config.val_fraction, test_fraction=config.test_fraction
     )
     _check_outside(config, reference)
+    duplicates = find_duplicates(reference)
+    if tell is not None and not config.dry_run:
+        for line in duplicate_lines(duplicates, config.dedupe):
+            tell(line)
+    if config.dedupe:
+        reference = without_duplicates(reference, duplicates)
     plan = make_plan(
         reference,
         copies=config.copies,
@@ -124,7 +151,9 @@ def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
     transforms = policy.build().transform_names
     if config.dry_run:
         seconds = time.perf_counter() - started
-        return ExpandResult(config.out, reference, plan, transforms, None, seconds, 0)
+        return ExpandResult(
+            config.out, reference, plan, transforms, None, seconds, 0, duplicates, config.dedupe
+        )
     recipe = Recipe(Fit(config.size, config.fit), policy, config.seed, config.max_megapixels)
     job = Job(
         dataset=config.out,
@@ -140,7 +169,9 @@ def expand(config: ExpandConfig, report: Report | None = None) -> ExpandResult:
     remember_root(identity.fingerprint, reference.root)
     seconds = time.perf_counter() - started
     manifest = read_manifest(config.out)
-    return ExpandResult(config.out, reference, plan, transforms, manifest, seconds, made)
+    return ExpandResult(
+        config.out, reference, plan, transforms, manifest, seconds, made, duplicates, config.dedupe
+    )
 
 
 def _make(

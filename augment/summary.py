@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from augcli.manifests.duplicates import CONFLICT, KINDS, LEAK, REPEAT, DuplicateGroup
 from augcli.manifests.manifest import FAILURES_FILE, PREVIEW_FILE, Manifest
 from augcli.manifests.reference import SPLITS, classes_without
 
@@ -18,6 +20,8 @@ def print_expansion(result: ExpandResult, console: Console) -> None:
     content = result.to_json()
     title = f"{result.reference.name}: {len(result.reference.classes)} classes"
     console.print(_table(title, content["splits"]))
+    for line in duplicate_lines(result.duplicates, result.deduped):
+        console.print(line, soft_wrap=True)
     steps = " → ".join(result.policy_transforms) or "fit only"
     console.print(f"transforms  {steps}")
     console.print(f"rounds      {result.plan.rounds} of the training split")
@@ -29,6 +33,37 @@ def print_expansion(result: ExpandResult, console: Console) -> None:
         console.print(f"dry run     nothing was written; {skipped} files are no usable inputs")
         return
     _print_made(result, result.manifest, console)
+
+
+_DUPLICATES = {
+    CONFLICT: "under two or more labels (at least one is wrong)",
+    LEAK: "in two or more splits (poisons evaluation)",
+    REPEAT: "twice or more in one split and class (counts double)",
+}
+
+
+def duplicate_lines(groups: Iterable[DuplicateGroup], deduped: bool) -> Iterator[str]:
+    """A line for each kind of duplicates found, the most harmful first, with examples."""
+    found = tuple(groups)
+    for kind in KINDS:
+        of_kind = [group for group in found if group.kind == kind]
+        if of_kind:
+            images = "1 image is" if len(of_kind) == 1 else f"{len(of_kind)} images are"
+            named = _some(tuple(" = ".join(_contrasting(group)) for group in of_kind))
+            outcome = _outcome(kind) if deduped else "--dedupe drops them"
+            yield f"duplicates  {images} {_DUPLICATES[kind]}: {named}; {outcome}"
+
+
+def _outcome(kind: str) -> str:
+    return "all dropped" if kind == CONFLICT else "dropped but one of each"
+
+
+def _contrasting(group: DuplicateGroup) -> list[str]:
+    """Two sources that show what the matter is: they differ in label, or else in split."""
+    first, *others = group.samples
+    other = max(others, key=lambda s: (s.label != first.label, s.split != first.split))
+    more = ["…"] if len(others) > 1 else []
+    return [first.source, other.source, *more]
 
 
 def _table(title: str, splits: dict[str, dict[str, int]]) -> object:

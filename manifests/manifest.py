@@ -38,6 +38,7 @@ OPTIONS: Mapping[str, tuple[type, ...]] = {
     "originals": (bool,),
     "shard_size": (int,),
     "max_megapixels": (int, float),
+    "dedupe": (bool,),
 }
 """The recorded options, and their types; `quality` is None where the codec has none."""
 

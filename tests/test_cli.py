@@ -60,8 +60,8 @@ def test_help_of_every_command_shows_defaults(command: str) -> None:
         (
             "expand",
             "--data --out --copies --policy --size --fit --codec --quality --seed --workers "
-            "--shard-size --originals --no-originals --val-fraction --test-fraction --on-error "
-            "--dry-run --json",
+            "--shard-size --originals --no-originals --val-fraction --test-fraction --dedupe "
+            "--on-error --dry-run --json",
         ),
         (
             "train",

@@ -32,6 +32,7 @@ MANIFEST = Manifest(
         "originals": True,
         "shard_size": 32,
         "max_megapixels": 200.0,
+        "dedupe": False,
     },
     policy={"transform": {"__class_fullname__": "Compose", "transforms": []}},
     versions={"augcli": "1", "numpy": "2"},
