@@ -72,6 +72,10 @@ def _option(field: dataclasses.Field[Any], annotation: Any) -> Callable[[Command
     if plain is bool:
         switch = f"{name}/--no-{name[2:]}" if field.default else name
         return click.option(switch, is_flag=True, **common)
+    if plain == tuple[str, ...]:
+        return click.option(name, multiple=True, default=(), help=field.metadata["help"])
+    if field.metadata["flag_value"]:
+        common |= {"is_flag": False, "flag_value": field.metadata["flag_value"]}
     choices = field.metadata["choices"]
     kind = click.Choice(choices) if choices else _CLICK_TYPES[plain]
     return click.option(name, type=kind, **common)

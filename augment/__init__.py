@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from augcli.augment.config import ExpandConfig, PreviewConfig
-    from augcli.augment.expansion import ExpandResult, expand
+    from augcli.augment.expand_result import ExpandResult
+    from augcli.augment.expansion import expand
     from augcli.augment.policy import resolve_policy
     from augcli.augment.previewing import PreviewResult, preview
     from augcli.augment.views import view
@@ -28,7 +29,7 @@ __all__ = [
 
 _HOMES = {
     "ExpandConfig": "config",
-    "ExpandResult": "expansion",
+    "ExpandResult": "expand_result",
     "PreviewConfig": "config",
     "PreviewResult": "previewing",
     "expand": "expansion",

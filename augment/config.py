@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from augcli.manifests.balance import BALANCE_MODES
 from augcli.manifests.settings import setting
 from augcli.manifests.splits import DEFAULT_FRACTION
 
 CODEC_NAMES = ("jpeg", "png", "webp", "npy")
 FIT_NAMES = ("crop", "pad", "stretch")
+FORMAT_NAMES = ("tar", "folder")
 ON_ERROR = ("skip", "fail")
 
 DEFAULT_SIZE = 96
@@ -72,6 +74,21 @@ class ExpandConfig:
         False, "drop exact duplicates but one, the evaluation's; all when their labels differ"
     )
     on_error: str = setting("skip", "what to do about an unusable image", choices=ON_ERROR)
+    balance: str = setting(
+        "none",
+        "more copies of small classes: as many views as the largest has (full) or half-way (sqrt)",
+        choices=BALANCE_MODES,
+        flag_value="full",
+    )
+    class_policy: tuple[str, ...] = setting(
+        (), "CLASS=POLICY: a class's own policy; can be given again"
+    )
+    format: str = setting(
+        "tar", "WebDataset shards, or the class tree that other tools read", choices=FORMAT_NAMES
+    )
+    prune: bool = setting(False, "drop images that are gone from a dataset that was made with them")
+    refresh: bool = setting(False, "make the views of changed images anew")
+    retry_failed: bool = setting(False, "try images again that failed in an earlier run")
     max_megapixels: float = setting(
         DEFAULT_MAX_MEGAPIXELS, "largest image to decode", minimum=0.001
     )

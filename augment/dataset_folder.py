@@ -1,8 +1,8 @@
 """The folder of an expanded dataset while it is being made: one run at a time, resume verifies.
 
-Until the manifest is written, `.work` holds the identity of the expansion and a record of every
-finished task. A rerun compares the identity, checks the records against the shards and the
-sources, and makes only the rest. A finished dataset is only looked at.
+Until the manifest is written, `.work` holds the identity of the expansion, a record of every
+finished task and, when a finished dataset is being added to, a copy of its tables. A rerun compares
+the identity, checks the records against the shards and the sources, and makes only the rest.
 """
 
 from __future__ import annotations
@@ -10,66 +10,64 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from augcli.augment.identity import Identity, differences, identity_of
+from augcli.augment.earlier import LISTED, Earlier
+from augcli.augment.identity import Identity, differences
 from augcli.augment.plan import Task
+from augcli.augment.stores import store_named
 from augcli.augment.task import Job, TaskRecord, read_record
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import exclusive_lock, write_atomic
-from augcli.manifests.hashing import sha256_file
+from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.manifest import (
-    CARD_FILE,
     FAILURES_FILE,
     MANIFEST_FILE,
-    PREVIEW_FILE,
+    PAGE_FILES,
     SAMPLES_FILE,
     SHARDS_FOLDER,
     WORK_FOLDER,
-    read_manifest,
 )
-from augcli.manifests.reference import Failure
-from augcli.manifests.samples import read_samples
-from augcli.shards.file_faults import lost_files
+from augcli.manifests.reference import SPLITS
 
 IDENTITY_FILE = "identity.json"
 LOCK_FILE = "lock"
-OWN_NAMES = frozenset(
-    (CARD_FILE, FAILURES_FILE, MANIFEST_FILE, PREVIEW_FILE, SAMPLES_FILE, SHARDS_FOLDER)
-)
+EARLIER_FOLDER = "earlier"
+TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
+OWN_NAMES = frozenset((*TABLES, *PAGE_FILES, SHARDS_FOLDER, *SPLITS))
 
 
 class DatasetFolder:
     """One dataset folder, for one expansion."""
 
-    def __init__(self, path: Path, identity: Identity) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._identity = identity
         self._work = path / WORK_FOLDER
 
-    def is_complete(self, job: Job) -> bool:
-        """Whether the dataset is finished and sound; then nothing is written, not even a lock.
-
-        A finished dataset that has lost files is not complete: it will be made again.
+    def earlier(self) -> Earlier | None:
+        """The finished dataset that is there, or was when an interrupted run began.
 
         Raises:
             UsageError: the folder holds other things.
-            AugcliError: it was made differently, or an image is not what it was.
+            AugcliError: a file of the dataset is missing or torn.
         """
         self._check_foreign()
-        if not (self.path / MANIFEST_FILE).exists() or self._work.exists():
-            return False
-        manifest = read_manifest(self.path)
-        self._compare(identity_of(manifest).plain())
-        if any(lost_files(self.path, manifest)):
-            return False
-        self._check_sources(job)
-        return True
+        kept = self._work / EARLIER_FOLDER
+        if kept.is_dir():
+            return Earlier(self.path, kept)
+        if (self.path / MANIFEST_FILE).exists():
+            return Earlier(self.path, self.path)
+        return None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether an expansion is at work here, or was interrupted."""
+        return self._work.exists()
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[DatasetFolder]:
+    def open(self, identity: Identity) -> Iterator[None]:
         """Hold the folder for this process until its manifest is written.
 
         Raises:
@@ -78,16 +76,24 @@ class DatasetFolder:
         """
         try:
             self._work.mkdir(parents=True, exist_ok=True)
-            (self.path / SHARDS_FOLDER).mkdir(exist_ok=True)
         except OSError as error:
             raise AugcliError(f"--out {self.path}: can't be made: {error.strerror}") from error
         busy = f"--out {self.path}: another expansion is at work there; wait or name another folder"
-        with exclusive_lock(self._work / LOCK_FILE, busy):
-            self._clear_temporary_files()
-            self._check_begun()
-            (self.path / MANIFEST_FILE).unlink(missing_ok=True)
-            yield self
-            shutil.rmtree(self._work)
+        try:
+            with exclusive_lock(self._work / LOCK_FILE, busy):
+                self._clear_temporary_files()
+                self._check_begun(identity)
+                self._keep_earlier()
+                (self.path / SHARDS_FOLDER).mkdir(exist_ok=True)
+                yield
+                shutil.rmtree(self._work)
+        except OSError as error:
+            where = error.filename or self.path
+            raise AugcliError(f"{where}: {error.strerror or error}; run it again") from error
+
+    def withdraw(self) -> None:
+        """Take back the manifest, before anything that it speaks of changes."""
+        (self.path / MANIFEST_FILE).unlink(missing_ok=True)
 
     def unfinished(self, job: Job, tasks: Sequence[Task]) -> list[Task]:
         """The tasks without a record that holds: shards in place, failed images as they were.
@@ -97,31 +103,21 @@ class DatasetFolder:
         """
         return [task for task in tasks if not self._is_finished(job, task)]
 
-    def _check_sources(self, job: Job) -> None:
-        """Hold the images against the hashes in a complete dataset.
-
-        Raises:
-            AugcliError: listing those that have changed or vanished, or (under `fail_on_error`)
-                the first that failed.
-        """
-        table = read_samples(self.path / SAMPLES_FILE, round=0)
-        columns = (table.column(name).to_pylist() for name in ("source", "source_sha256"))
-        failures = read_failures(self.path / FAILURES_FILE)
-        unusable = [failure for failure in failures if failure.sha256]
-        if job.fail_on_error and unusable:
-            raise AugcliError(
-                f"{job.root / unusable[0].source}: {unusable[0].reason}; the dataset was made "
-                "without it: mend it and expand into another folder"
-            )
-        expected = dict(zip(*columns, strict=True))
-        expected |= {failure.source: failure.sha256 for failure in unusable}
-        _check_unchanged(job.root, expected)
+    def remove_shards(self, names: Iterable[str], files: Iterable[str]) -> None:
+        """Remove shards (or, in the folder format, files) that the dataset no longer has."""
+        for name in names:
+            (self.path / SHARDS_FOLDER / name).unlink(missing_ok=True)
+        for name in files:
+            (self.path / name).unlink(missing_ok=True)
 
     def _is_finished(self, job: Job, task: Task) -> bool:
         record = read_record(job.record_path(task))
-        if record is None or not self._shards_hold(record):
+        if record is None or not self._is_of(task, record) or not self._shards_hold(job, record):
             return False
-        _check_unchanged(job.root, {row.source: row.source_sha256 for row in record.rows})
+        columns = record.columns
+        check_unchanged(
+            job.root, dict(zip(columns["source"], columns["source_sha256"], strict=True))
+        )
         if job.fail_on_error and record.failures:
             return False
         return not any(
@@ -129,12 +125,22 @@ class DatasetFolder:
             for failure in record.failures
         )
 
-    def _shards_hold(self, record: TaskRecord) -> bool:
-        paths = (self.path / SHARDS_FOLDER / shard.name for shard in record.shards)
-        hashes = (shard.sha256 for shard in record.shards)
-        return all(
-            sha256_if_readable(path) == digest for path, digest in zip(paths, hashes, strict=True)
+    def _is_of(self, task: Task, record: TaskRecord) -> bool:
+        made = {*record.columns["source"], *(failure.source for failure in record.failures)}
+        shards = {shard.name for shard in record.shards}
+        return made == {sample.source for sample in task.samples} and (
+            shards == {shard.name for shard in task.shards} or not shards
         )
+
+    def _shards_hold(self, job: Job, record: TaskRecord) -> bool:
+        store = store_named(job.format)
+        first = 0
+        for shard in record.shards:
+            places = record.columns["shard"][first : first + shard.views]
+            first += shard.views
+            if store.sha256(self.path, shard.name, places) != shard.sha256:
+                return False
+        return True
 
     def _check_foreign(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -153,62 +159,63 @@ class DatasetFolder:
         """What a killed run left under temporary names."""
         for leftover in (*self.path.glob(".*.tmp"), *self._work.iterdir()):
             if leftover.name.endswith(".tmp"):
-                leftover.unlink(missing_ok=True)
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink(missing_ok=True)
 
-    def _check_begun(self) -> None:
-        """Compare with what was begun or finished here; note it when this is the beginning."""
+    def _check_begun(self, identity: Identity) -> None:
+        """Compare with what was begun here; note it when this is the beginning."""
         path = self._work / IDENTITY_FILE
-        if path.exists():
-            try:
-                begun = Identity(**json.loads(path.read_bytes())).plain()
-            except (ValueError, TypeError) as error:
-                raise AugcliError(f"{path}: damaged ({error}); remove {self.path}") from error
-            self._compare(begun)
+        if not path.exists():
+            write_atomic(path, json.dumps(identity.plain(), indent=1))
             return
-        if (self.path / MANIFEST_FILE).exists():
-            self._compare(identity_of(read_manifest(self.path)).plain())
-        write_atomic(path, json.dumps(self._identity.plain(), indent=1))
+        try:
+            begun = Identity(**json.loads(path.read_bytes())).plain()
+        except (ValueError, TypeError) as error:
+            raise AugcliError(f"{path}: damaged ({error}); remove {self.path}") from error
+        refuse_differences(self.path, list(differences(begun, identity.plain())))
 
-    def _compare(self, recorded: Mapping[str, Any]) -> None:
-        found = list(differences(recorded, self._identity.plain()))
-        if found:
-            listed = "\n".join(f"  {line}" for line in found)
-            raise AugcliError(
-                f"--out {self.path}: was expanded differently:\n{listed}\n"
-                "repeat the earlier options, name another folder, or remove this one"
-            )
+    def _keep_earlier(self) -> None:
+        """Copy the tables of the finished dataset: they are needed until the new ones are there."""
+        kept = self._work / EARLIER_FOLDER
+        if kept.exists() or not (self.path / MANIFEST_FILE).exists():
+            return
+        temporary = self._work / f"{EARLIER_FOLDER}.tmp"
+        temporary.mkdir()
+        for name in TABLES:
+            shutil.copyfile(self.path / name, temporary / name)
+        temporary.rename(kept)
 
 
-def read_failures(path: Path) -> list[Failure]:
-    """The rows of `failures.jsonl`: the inputs that were not used, with reasons.
+def refuse_differences(path: Path, found: Sequence[str]) -> None:
+    """Stop when there are differences to what was expanded.
 
     Raises:
-        AugcliError: missing or torn.
+        AugcliError: listing them.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-        return [Failure(**json.loads(line)) for line in lines]
-    except (OSError, ValueError, TypeError) as error:
-        raise AugcliError(f"{path}: can't be read: {error}; expand again") from error
+    if found:
+        listed = "\n".join(f"  {line}" for line in found)
+        raise AugcliError(
+            f"--out {path}: was expanded differently:\n{listed}\n"
+            "repeat the earlier options, name another folder, or remove this one"
+        )
 
 
-def sha256_if_readable(path: Path) -> str:
-    """Hex SHA-256 of a file, '' when it can't be read."""
-    try:
-        return sha256_file(path)
-    except OSError:
-        return ""
+def check_unchanged(root: Path, expected: Mapping[str, Any]) -> None:
+    """Hold images against the hashes that they had.
 
-
-def _check_unchanged(root: Path, expected: Mapping[str, str]) -> None:
+    Raises:
+        AugcliError: listing those that are gone or have changed.
+    """
     changed = []
     for source, digest in sorted(expected.items()):
         found = sha256_if_readable(root / source)
         if found != digest:
             changed.append(f"{root / source}: {'has changed' if found else 'can not be read'}")
     if changed:
-        listed = "\n".join(f"  {line}" for line in changed[:10])
-        more = f"\n  … and {len(changed) - 10} more" if len(changed) > 10 else ""
+        listed = "\n".join(f"  {line}" for line in changed[:LISTED])
+        more = f"\n  … and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
         raise AugcliError(
             f"images that were already expanded are not what they were:\n{listed}{more}\n"
             "put them back, or expand into another folder"

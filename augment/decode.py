@@ -18,10 +18,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from augcli.augment.config import DEFAULT_MAX_MEGAPIXELS
 
@@ -60,16 +61,33 @@ def decode(
         DecodeError: not an image, damaged, of an unsupported type or too large.
         MemoryError: there is no room for the pixels; that says nothing about the file.
     """
+    return _decode(data, "RGB", min_side, max_megapixels)
+
+
+def decode_rgbx(
+    data: bytes, *, min_side: int = 0, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+) -> Pixels:
+    """The same as RGBX, shape (height, width, 4): the last channel has no meaning.
+
+    Arguments and errors are those of `decode`.
+    """
+    return _decode(data, "RGBX", min_side, max_megapixels)
+
+
+def _decode(data: bytes, colorspace: str, min_side: int, max_megapixels: float) -> Pixels:
     if not data:
         raise DecodeError("the file is empty")
     if data.startswith(_JPEG_START):
-        pixels = _decode_jpeg(data, min_side, max_megapixels)
+        pixels = _decode_jpeg(data, colorspace, min_side, max_megapixels)
         if pixels is not None:
             return pixels
-    return _decode_with_pillow(data, max_megapixels)
+    rgb = _decode_with_pillow(data, max_megapixels)
+    if colorspace == "RGB":
+        return rgb
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA), np.uint8)
 
 
-def _decode_jpeg(data: bytes, min_side: int, max_megapixels: float) -> Pixels | None:
+def _decode_jpeg(data: bytes, into: str, min_side: int, max_megapixels: float) -> Pixels | None:
     """The fast way for a sound RGB or grey JPEG; None leaves the verdict to Pillow."""
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -79,13 +97,13 @@ def _decode_jpeg(data: bytes, min_side: int, max_megapixels: float) -> Pixels | 
     if colorspace not in ("YCbCr", "RGB", "Gray"):
         _decode_with_turbo(data, "CMYK", 0)  # only to see whether it is whole
         return None
-    pixels = _decode_with_turbo(data, "RGB", min_side)
+    pixels = _decode_with_turbo(data, into, min_side)
     if pixels is None:
         return None
     return np.ascontiguousarray(_UPRIGHT[_jpeg_orientation(data)](pixels))
 
 
-def _decode_with_turbo(data: bytes, colorspace: str, min_side: int) -> Pixels | None:
+def _decode_with_turbo(data: bytes, into: str, min_side: int) -> Pixels | None:
     """Pixels as stored, not turned; None when Pillow may know better.
 
     Raises:
@@ -95,7 +113,7 @@ def _decode_with_turbo(data: bytes, colorspace: str, min_side: int) -> Pixels | 
     factor = 2 if min_side else 1
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(
-            data, colorspace, min_height=min_side, min_width=min_side, min_factor=factor
+            data, into, min_height=min_side, min_width=min_side, min_factor=factor
         )
     except ValueError as error:
         raise_if_out_of_memory(error)
@@ -215,6 +233,8 @@ def _wide_grey_to_rgb(image: Image.Image) -> Pixels:
 
 
 def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     if converted is None:

@@ -1,7 +1,8 @@
 """Codecs of stored views: a registry of extension, encoder and decoder.
 
-Arrays are uint8 RGB of shape (height, width, 3). `png`, `webp` and `npy` are lossless. `npy` is
-NumPy's own format, read without pickle and without any decoding.
+What is encoded is uint8 RGBX of shape (height, width, 4), as views are made; what is decoded is
+uint8 RGB of shape (height, width, 3), as training needs it. `png`, `webp` and `npy` are lossless.
+`npy` is NumPy's own format, read without pickle and without any decoding.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import simplejpeg
 from numpy.lib import format as npy_format
 
 from augcli.augment.decode import DecodeError, Pixels, decode, raise_if_out_of_memory
+from augcli.augment.frame import rgb_of
 from augcli.manifests.errors import unknown_name
 
 Encoder = Callable[[Pixels, int], bytes]
@@ -48,7 +50,7 @@ class Codec:
 
 def _encode_jpeg(image: Pixels, quality: int) -> bytes:
     data: bytes = simplejpeg.encode_jpeg(
-        image, quality=quality, colorspace="RGB", colorsubsampling="420"
+        image, quality=quality, colorspace="RGBX", colorsubsampling="420"
     )
     return data
 
@@ -62,13 +64,13 @@ def _encode_webp(image: Pixels, quality: int) -> bytes:
 
 
 def _encode_with_opencv(extension: str, image: Pixels, options: list[int]) -> bytes:
-    _, data = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    _, data = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGBA2BGR), options)
     return bytes(data)
 
 
 def _encode_npy(image: Pixels, quality: int) -> bytes:
     buffer = io.BytesIO()
-    npy_format.write_array(buffer, np.ascontiguousarray(image), version=(1, 0), allow_pickle=False)
+    npy_format.write_array(buffer, rgb_of(image), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
 
 

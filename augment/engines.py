@@ -6,10 +6,13 @@ the run with that task's exception.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from augcli.manifests.errors import AugcliError
@@ -18,7 +21,10 @@ TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
 _WATCH_SECONDS = 0.5
-_watching = False
+_LOST_WORKER = (
+    "a worker process was killed, perhaps for lack of memory; what was finished is kept: "
+    "run it again, with fewer --workers if memory is short"
+)
 
 
 def default_workers() -> int:
@@ -32,15 +38,85 @@ def default_workers() -> int:
 def run_tasks(
     work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int
 ) -> Iterator[ResultT]:
-    """Results of `work` over `tasks` as they finish, by up to `workers` processes."""
+    """Results of `work` over `tasks` as they finish, by up to `workers` processes.
+
+    The processes are there when this returns: threads that the caller starts afterwards are no
+    trouble to them.
+    """
     if workers <= 1 or len(tasks) <= 1:
         return map(work, tasks)
-    return _run_in_processes(work, tasks, min(workers, len(tasks)))
+    engine = _in_forks if _can_fork() else _in_fresh_processes
+    return engine(work, tasks, min(workers, len(tasks)))
 
 
-def _run_in_processes(
-    work: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], workers: int
+def _can_fork() -> bool:
+    """Forks start in no time, with everything imported; but a fork has only the calling thread."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+def _in_forks(
+    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int
 ) -> Iterator[ResultT]:
+    """Forked workers; they end with this process, however it ends."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    life, ours = os.pipe()  # the workers read: the end of the file is the end of this process
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("fork"), _begin_fork, (life, ours)
+    )
+    try:
+        futures = [pool.submit(work, task) for task in tasks]
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(life)
+    return _results(pool, futures, ours)
+
+
+def _results(pool: Any, futures: list[Any], ours: int) -> Iterator[Any]:
+    from concurrent.futures import as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise AugcliError(_LOST_WORKER) from error
+    except BaseException:
+        os.close(ours)  # ends workers in the midst of their tasks
+        ours = -1
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if ours >= 0:
+            os.close(ours)
+
+
+def _begin_fork(life: int, parents: int) -> None:
+    os.close(parents)
+    threading.Thread(target=_exit_at_end_of, args=(life,), daemon=True).start()
+    _begin_worker()
+
+
+def _exit_at_end_of(pipe: int) -> None:
+    while os.read(pipe, 1):
+        pass
+    os._exit(1)
+
+
+def _begin_worker() -> None:
+    """One thread per process; Ctrl-C is the parent's to handle."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _in_fresh_processes(
+    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int
+) -> Iterator[ResultT]:
+    """joblib's workers, which import everything anew: on every system, beside any threads."""
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -52,30 +128,23 @@ def _run_in_processes(
     try:
         yield from results
     except TerminatedWorkerError as error:
-        raise AugcliError(
-            "a worker process was killed, perhaps for lack of memory; what was finished is kept: "
-            "run it again, with fewer --workers if memory is short"
-        ) from error
+        raise AugcliError(_LOST_WORKER) from error
+
+
+_watching = False
 
 
 def _in_worker(work: Callable[[TaskT], ResultT], task: TaskT, parent: int) -> ResultT:
-    """Run a task in a pool process: one thread, and no life beyond the parent's."""
-    import cv2
-
-    cv2.setNumThreads(0)
-    _watch_parent(parent)
-    return work(task)
-
-
-def _watch_parent(parent: int) -> None:
-    """End this process when its parent dies, even by SIGKILL, so that a rerun is alone."""
+    """Run a task in one of joblib's processes, which must not outlive this one either."""
     global _watching
     if not _watching:
         _watching = True
-        threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
+        _begin_worker()
+        threading.Thread(target=_exit_without, args=(parent,), daemon=True).start()
+    return work(task)
 
 
-def _exit_with(parent: int) -> None:
+def _exit_without(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os._exit(1)

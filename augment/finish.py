@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from augcli.augment.card import dataset_card
-from augcli.augment.identity import Identity
-from augcli.augment.plan import Plan, Task
+from augcli.augment.preparing import Filling, Prepared
 from augcli.augment.previewing import headings, read_samples, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
-from augcli.augment.task import Job, TaskRecord, read_record
+from augcli.augment.task import TaskRecord, read_record
+from augcli.augment.totals import Totals
 from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
@@ -29,83 +28,99 @@ from augcli.manifests.manifest import (
     ShardRecord,
     SplitRecord,
 )
-from augcli.manifests.reference import SPLITS, Failure, Reference, Sample
-from augcli.manifests.samples import ViewRow, find_leaks, write_samples
+from augcli.manifests.reference import SPLITS, Reference
+from augcli.manifests.samples import SCHEMA_NAMES, Columns, joined, write_samples
 
 PREVIEW_ROWS, PREVIEW_COPIES = 6, 7  # at most
+MIN_USABLE = 0.1  # below this part of the images, something is wrong with all of them
 
 
-class _Totals:
-    """What the records add up to; fed record by record, so that memory stays flat."""
-
-    def __init__(self, classes: int) -> None:
-        self.shards: list[ShardRecord] = []
-        self.failures: list[Failure] = []
-        self.blank: list[str] = []
-        self.image_bytes = 0
-        self.views: Counter[str] = Counter()
-        self.samples: dict[str, list[int]] = {split: [0] * classes for split in SPLITS}
-        self.shown: dict[int, Sample] = {}
-
-    def add(self, task: Task, record: TaskRecord) -> None:
-        self.shards += record.shards
-        if task.first:  # every task of a chunk meets the same failures
-            self.failures += record.failures
-            self.blank += record.blank
-        for row in record.rows:
-            self.views[row.split] += 1
-            self.image_bytes += row.length
-            if row.round == 0:
-                self._add_sample(row)
-
-    def _add_sample(self, row: ViewRow) -> None:
-        self.samples[row.split][row.label] += 1
-        if row.split == "train":
-            sample = Sample(row.key, row.source, row.split, row.label)
-            self.shown.setdefault(row.label, sample)
-
-
-def finish(job: Job, plan: Plan, reference: Reference, identity: Identity) -> None:
+def finish(prepared: Prepared) -> None:
     """Write samples, failures, preview, card and manifest from the records of all tasks.
 
     Raises:
         AugcliError: nothing to train on is left, or a file can't be written.
     """
-    totals = _Totals(len(reference.classes))
+    dataset = prepared.config.out
+    totals = Totals(len(prepared.reference.classes))
+    totals.failures += [*prepared.reference.skipped, *prepared.failed_before]
     try:
-        samples = _write_samples(job, plan, totals)
-        _check_usable(reference, totals)
-        failures = _write_failures(job, [*reference.skipped, *totals.failures])
-        manifest = _manifest(job, plan, reference, identity, totals, samples, failures)
+        prepared.folder.withdraw()
+        samples = _write_samples(prepared, totals)
+        _check_usable(prepared.reference, totals)
+        failures = _write_failures(dataset, totals)
+        manifest = _manifest(prepared, totals, samples, failures)
         pages = {
-            PREVIEW_FILE: _preview(job, identity, reference, totals),
+            PREVIEW_FILE: _preview(prepared, totals),
             CARD_FILE: dataset_card(manifest).encode(),
         }
         for name, content in pages.items():
-            write_atomic(job.dataset / name, content)
+            write_atomic(dataset / name, content)
+        _remove_withdrawn(prepared, manifest)
         hashes = {name: sha256_bytes(content) for name, content in sorted(pages.items())}
-        replace(manifest, pages=hashes).write(job.dataset)
+        replace(manifest, pages=hashes).write(dataset)
     except OSError as error:
-        raise AugcliError(f"{job.dataset}: can't be written: {error.strerror}") from error
+        raise AugcliError(f"{dataset}: can't be written: {error.strerror}") from error
 
 
-def _write_samples(job: Job, plan: Plan, totals: _Totals) -> FileRecord:
-    def groups() -> Iterator[tuple[ViewRow, ...]]:
-        for task in plan.tasks:
-            record = read_record(job.record_path(task))
-            if record is None:
-                raise AugcliError(f"{job.record_path(task)}: vanished; run the expansion again")
-            totals.add(task, record)
-            yield record.rows
+def _write_samples(prepared: Prepared, totals: Totals) -> FileRecord:
+    def groups() -> Iterator[Columns]:
+        for filling in prepared.fillings:
+            shards, columns = _gathered(prepared, filling, totals)
+            totals.add(shards, columns)
+            yield columns
 
-    path = job.dataset / SAMPLES_FILE
+    path = prepared.config.out / SAMPLES_FILE
     count = write_samples(path, groups())
     return _file_record(path, count)
 
 
-def _write_failures(job: Job, failures: list[Failure]) -> FileRecord:
-    path = job.dataset / FAILURES_FILE
-    ordered = sorted(failures, key=lambda failure: failure.source)
+def _gathered(
+    prepared: Prepared, filling: Filling, totals: Totals
+) -> tuple[tuple[ShardRecord, ...], Columns]:
+    """The records and rows of a task's shards, those that were kept and those that were made."""
+    parts: dict[str, tuple[ShardRecord, Columns]] = {}
+    if filling.missing is not None:
+        path = prepared.job.record_path(filling.missing)
+        record = read_record(path)
+        if record is None:
+            raise AugcliError(f"{path}: vanished; run the expansion again")
+        parts |= {shard.name: (shard, rows) for shard, rows in _by_shard(record)}
+        if filling.missing.first:  # every task of a chunk meets the same failures
+            totals.failures += record.failures
+            totals.blank |= set(record.blank)
+        elif record.failures and filling.kept:
+            failure = record.failures[0]
+            raise AugcliError(
+                f"{prepared.reference.root / failure.source}: {failure.reason}, and it is in the "
+                "dataset already: mend it, or expand into another folder"
+            )
+    if prepared.earlier is not None:
+        for shard in filling.kept:
+            record_of = prepared.earlier.record(shard.name)
+            parts[shard.name] = record_of, prepared.earlier.rows(shard.name)
+        if (filling.kept and filling.missing is None) or not _makes_first(filling):
+            blank = set(prepared.earlier.manifest.reference.blank)
+            totals.blank |= blank & {sample.source for sample in filling.task.samples}
+    ordered = [parts[shard.name] for shard in filling.task.shards if shard.name in parts]
+    return tuple(shard for shard, _ in ordered), joined([rows for _, rows in ordered])
+
+
+def _makes_first(filling: Filling) -> bool:
+    return filling.missing is not None and filling.missing.first
+
+
+def _by_shard(record: TaskRecord) -> Iterator[tuple[ShardRecord, Columns]]:
+    first = 0
+    for shard in record.shards:
+        part = slice(first, first + shard.views)
+        yield shard, {name: record.columns[name][part] for name in SCHEMA_NAMES}
+        first += shard.views
+
+
+def _write_failures(dataset: Path, totals: Totals) -> FileRecord:
+    path = dataset / FAILURES_FILE
+    ordered = sorted(totals.failures, key=lambda failure: failure.source)
     lines = [json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in ordered]
     write_atomic(path, "".join(lines))
     return _file_record(path, len(lines))
@@ -115,32 +130,39 @@ def _file_record(path: Path, rows: int) -> FileRecord:
     return FileRecord(path.name, rows, sha256_file(path))
 
 
-def _check_usable(reference: Reference, totals: _Totals) -> None:
+def _check_usable(reference: Reference, totals: Totals) -> None:
+    """A dataset that no one can train on is worse than none.
+
+    Raises:
+        AugcliError: a class without a usable training image, or hardly any usable image at all.
+    """
+    tried = [failure for failure in totals.failures if failure.tried]
+    first = f" (first failure: {tried[0].source}: {tried[0].reason})" if tried else ""
     counts = zip(reference.classes, totals.samples["train"], strict=True)
     empty = [name for name, count in counts if not count]
     if empty:
-        first = totals.failures[0] if totals.failures else None
-        reason = f" (first failure: {first.source}: {first.reason})" if first else ""
         raise AugcliError(
-            f"no usable training image is left for: {', '.join(empty)}{reason}; mend those "
+            f"no usable training image is left for: {', '.join(empty)}{first}; mend those "
             "images and run it again, or remove the classes and expand into another folder"
+        )
+    used = sum(map(sum, totals.samples.values()))
+    if used < MIN_USABLE * (used + len(tried)):
+        raise AugcliError(
+            f"only {used} of {used + len(tried)} images can be used{first}; something is wrong "
+            "with all of them: mend them and run it again"
         )
 
 
 def _manifest(
-    job: Job,
-    plan: Plan,
-    reference: Reference,
-    identity: Identity,
-    totals: _Totals,
-    samples: FileRecord,
-    failures: FileRecord,
+    prepared: Prepared, totals: Totals, samples: FileRecord, failures: FileRecord
 ) -> Manifest:
+    reference, identity = prepared.reference, prepared.identity
     splits = {
         split: SplitRecord(
             samples=sum(totals.samples[split]),
             views=totals.views[split],
             per_class=tuple(totals.samples[split]),
+            views_per_class=tuple(totals.first_round[split]),
         )
         for split in SPLITS
     }
@@ -148,6 +170,7 @@ def _manifest(
     return Manifest(
         options=identity.options,
         policy=identity.policy,
+        class_policies=identity.class_policies,
         versions=identity.versions,
         reference=ReferenceRecord(
             name=reference.name,
@@ -157,10 +180,11 @@ def _manifest(
             used=used,
             failures=failures.rows,
             blank=tuple(sorted(totals.blank)),
-            leaks=tuple(sorted(find_leaks(job.dataset / SAMPLES_FILE))),
+            leaks=tuple(sorted(totals.leaks)),
         ),
         classes=reference.classes,
-        rounds=plan.rounds,
+        repeats=prepared.repeats,
+        rounds=prepared.plan.rounds,
         splits=splits,
         bytes={
             "images": totals.image_bytes,
@@ -173,10 +197,30 @@ def _manifest(
     )
 
 
-def _preview(job: Job, identity: Identity, reference: Reference, totals: _Totals) -> bytes:
+def _remove_withdrawn(prepared: Prepared, manifest: Manifest) -> None:
+    """Remove what the earlier dataset had and this one has not."""
+    earlier = prepared.earlier
+    if earlier is None:
+        return
+    now = {shard.name for shard in manifest.shards}
+    gone = [name for name in prepared.withdrawn if name not in now]
+    if manifest.options["format"] == "tar":
+        prepared.folder.remove_shards(gone, ())
+        return
+    kept = {source for filling in prepared.fillings for source in _sources(filling)}
+    places = zip(earlier.columns["shard"], earlier.columns["source"], strict=True)
+    prepared.folder.remove_shards((), [place for place, source in places if source not in kept])
+
+
+def _sources(filling: Filling) -> Iterator[str]:
+    return (sample.source for sample in filling.task.samples)
+
+
+def _preview(prepared: Prepared, totals: Totals) -> bytes:
     """Originals beside the stored copies (made anew: the stored ones may be compressed)."""
+    reference, job = prepared.reference, prepared.job
     maker = ViewMaker(job.recipe)
-    copies = min(PREVIEW_COPIES, identity.options["copies"])
+    copies = min(PREVIEW_COPIES, prepared.config.copies)
     shown = [totals.shown[label] for label in sorted(totals.shown)][:PREVIEW_ROWS]
     rows = [
         SheetRow(reference.classes[sample.label], "", views_of(maker, sample, fitted, copies))

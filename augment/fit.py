@@ -1,6 +1,7 @@
 """The deterministic part of a view: resize, then crop or pad, to the output size.
 
-Training and evaluation share it. Arrays are uint8 RGB of shape (height, width, 3).
+Training and evaluation share it. Arrays are uint8, RGB of shape (height, width, 3) or RGBX of
+(height, width, 4): what comes is what goes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Fit:
         return self.size
 
     def __call__(self, image: Pixels) -> Pixels:
-        """The image at the output size: (size, size, 3), C-contiguous; the input unchanged."""
+        """The image at the output size: (size, size, channels), C-contiguous; input unchanged."""
         height, width = image.shape[:2]
         if self.mode == "pad":
             return self._pad(image, height, width)
@@ -53,7 +54,7 @@ class Fit:
         longest = max(height, width)
         new_height = max(1, round(height * self.size / longest))
         new_width = max(1, round(width * self.size / longest))
-        canvas = np.zeros((self.size, self.size, 3), np.uint8)
+        canvas = np.zeros((self.size, self.size, image.shape[2]), np.uint8)
         top, left = (self.size - new_height) // 2, (self.size - new_width) // 2
         canvas[top : top + new_height, left : left + new_width] = resize(
             image, new_height, new_width

@@ -19,6 +19,7 @@ class Identity:
 
     options: Mapping[str, Any]
     policy: Mapping[str, Any]
+    class_policies: Mapping[str, Any]
     versions: Mapping[str, str]
     classes: tuple[str, ...]
     fingerprint: str
@@ -34,10 +35,19 @@ def identity_of(manifest: Manifest) -> Identity:
     return Identity(
         options=manifest.options,
         policy=manifest.policy,
+        class_policies=manifest.class_policies,
         versions=manifest.versions,
         classes=manifest.classes,
         fingerprint=manifest.reference.fingerprint,
     )
+
+
+def growth_differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """The differences that a finished dataset can't take in: it can grow by copies and images."""
+    allowed = dict(recorded["options"])
+    allowed["copies"] = max(allowed["copies"], wanted["options"]["copies"])
+    grown = {**recorded, "options": allowed, "fingerprint": wanted["fingerprint"]}
+    yield from differences(grown, wanted)
 
 
 def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -47,9 +57,11 @@ def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> Itera
             before, now = recorded[group].get(name), wanted[group].get(name)
             if before != now:
                 label = "--" + name.replace("_", "-") if group == "options" else name
-                yield f"{label}: was {before}, now {now}"
-    if recorded["policy"] != wanted["policy"] and recorded["options"] == wanted["options"]:
-        yield "--policy: its file has changed"
+                yield f"{label}: was {_shown(before)}, now {_shown(now)}"
+    for name in ("policy", "class_policies"):
+        if recorded[name] != wanted[name] and recorded["options"] == wanted["options"]:
+            option = "--policy" if name == "policy" else "--class-policy"
+            yield f"{option}: its file has changed"
     if recorded["classes"] != wanted["classes"]:
         yield f"classes: were {recorded['classes']}, now {wanted['classes']}"
     elif recorded["fingerprint"] != wanted["fingerprint"]:
@@ -57,3 +69,9 @@ def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> Itera
             "--data: images were added, removed or moved to another split or class "
             "(perhaps by --val-fraction or --test-fraction)"
         )
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={item}" for name, item in value.items()) or "none"
+    return value

@@ -1,40 +1,26 @@
-"""Policies: pipelines that draw from the view's own stream.
+"""Policies: random transforms that draw from the view's own stream.
 
 Whatever a policy was named by (see `policy_names`), it is recorded, and sent to workers, in
-albumentations' serialised form.
+albumentations' serialised form, and compiled from that (see `compiler`).
 """
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from augcli.augment.canvas import Canvas
+from augcli.augment.compiler import compile_node, explained, names, op_by_op
 from augcli.augment.decode import Pixels
-from augcli.augment.pipeline import A, BaseCompose
-from augcli.augment.policy_file import build_pipeline
-from augcli.augment.policy_names import named_transforms, recorded_name
+from augcli.augment.frame import Frame, rgb_of, rgbx_of
+from augcli.augment.policy_cache import policy_id, recall_policy, remember_policy
+from augcli.augment.policy_source import policy_text, recorded_name
 from augcli.augment.seeding import ViewStream
 from augcli.manifests.errors import AugcliError, UsageError
-
-_STATIC_PARAMETERS = frozenset(
-    [
-        "shape",
-        "interpolation",
-        "fill",
-        "fill_mask",
-        "bbox_matrix",
-        "output_shape",
-        "map_x",
-        "map_y",
-        "cols",
-        "rows",
-    ]
-)
 
 
 class Policy:
@@ -44,36 +30,47 @@ class Policy:
         serialized: the pipeline in albumentations' serialised form, plain JSON values.
     """
 
-    def __init__(self, serialized: Mapping[str, Any]) -> None:
-        self._pipeline = build_pipeline(serialized["transform"])
+    def __init__(self, serialized: Mapping[str, Any], *, compiled: bool = True) -> None:
+        self.serialized: dict[str, Any] = dict(serialized)
         self._stream = ViewStream()
-        self._pipeline.set_random_state(self._stream.numpy, self._stream.python)
-        self.serialized: dict[str, Any] = serialize(self._pipeline)
+        self._canvas = Canvas()
+        make = compile_node if compiled else op_by_op
+        self._step = make(self.serialized["transform"], self._stream)
 
-    def __call__(self, image: Pixels, seed: int) -> tuple[Pixels, list[Any]]:
-        """The view drawn with the 128-bit `seed`, and what was applied: [[name, parameters], …].
+    def draw(self, frame: Frame, seed: int) -> tuple[Pixels, str]:
+        """The view of `frame` drawn with the 128-bit `seed`, and what was applied.
 
-        `image` is uint8 RGB (height, width, 3) and is not changed; so is the view.
+        uint8 RGBX (height, width, 4), valid until the next draw and not to be changed; and the
+        JSON text of [[name, parameters], …].
 
         Raises:
             AugcliError: the policy changed the shape or the type of the image.
         """
         self._stream.reseed(seed)
-        result = self._pipeline(image=image)
-        pixels = result["image"]
-        if pixels.shape != image.shape or pixels.dtype != np.uint8:
+        self._canvas.start(frame)
+        applied: list[str] = []
+        self._step(self._canvas, self._stream, applied)
+        pixels = self._canvas.pixels()
+        if pixels.shape != frame.pixels.shape:
             raise AugcliError(
-                f"the policy makes {pixels.dtype} {pixels.shape} of uint8 {image.shape}: "
-                "it must keep size and type; take resizing and normalising transforms out"
+                f"the policy makes {pixels.shape[:2]} of {frame.pixels.shape[:2]}: it must keep "
+                "the size; take resizing and transposing transforms out"
             )
-        if pixels is image:
-            pixels = image.copy()
-        return np.require(pixels, requirements=["C", "W"]), _applied(result["applied_transforms"])
+        return pixels, f"[{','.join(applied)}]"
+
+    def __call__(self, image: Pixels, seed: int) -> tuple[Pixels, list[Any]]:
+        """The same for uint8 RGB (height, width, 3), the caller's own, and the list itself."""
+        pixels, applied = self.draw(Frame(rgbx_of(np.ascontiguousarray(image))), seed)
+        return rgb_of(pixels), json.loads(applied)
 
     @property
     def transform_names(self) -> tuple[str, ...]:
         """The class names of the pipeline's transforms, in order, compositions flattened."""
-        return tuple(_leaf_names(self._pipeline))
+        return tuple(names(self.serialized["transform"]))
+
+    def explained(self) -> list[tuple[str, str]]:
+        """What becomes of each run of transforms: (their names, how they are carried out)."""
+        return explained(self.serialized["transform"], self._step)
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,14 @@ def resolve_policy(name: str, size: int) -> PolicySpec:
         UsageError: an unknown name (listing the choices), a bad file (naming the field), or a
             policy that doesn't keep images at their size.
     """
-    pipeline = A.Compose(named_transforms(name), save_applied_params=True)
-    spec = spec_of(recorded_name(name), serialize(pipeline))
+    identity = policy_id(name, policy_text(name), size)
+    known = recall_policy(identity)
+    if known is not None:
+        return PolicySpec(recorded_name(name), known)
+    from augcli.augment.policy_names import named_pipeline
+    from augcli.augment.policy_serial import serialize
+
+    spec = spec_of(recorded_name(name), serialize(named_pipeline(name)))
     try:
         for trial in (spec.build(), Policy(_always(spec.serialized))):
             trial(np.zeros((size, size, 3), np.uint8), seed=0)
@@ -110,6 +113,7 @@ def resolve_policy(name: str, size: int) -> PolicySpec:
         raise UsageError(f"--policy {name}: {error}") from error
     except Exception as error:  # a third party's transform with arguments that it can't use
         raise UsageError(f"--policy {name}: fails at {size} pixels: {error}") from error
+    remember_policy(identity, spec.text)
     return spec
 
 
@@ -125,65 +129,18 @@ def _always(serialized: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def spec_of(name: str, serialized: Mapping[str, Any]) -> PolicySpec:
-    """The spec of a policy already in serialised form, as manifests hold it."""
-    return PolicySpec(name, json.dumps(serialized, sort_keys=True, allow_nan=False))
+def checked_spec(name: str, serialized: Mapping[str, Any]) -> PolicySpec:
+    """The spec of a policy from a file that others may have written.
 
-
-def serialize(pipeline: Any) -> dict[str, Any]:
-    """albumentations' serialised form of a pipeline, in plain JSON values.
-
-    It writes a subclass with its parents' arguments, which it then refuses to read: those go.
+    Raises:
+        UsageError: it is not what `augcli` would have written; the message names the field.
     """
-    content: dict[str, Any] = _plain(A.to_dict(pipeline))
-    _drop_foreign_arguments(content["transform"], pipeline)
-    return content
+    from augcli.augment.policy_file import build_pipeline
+    from augcli.augment.policy_serial import serialize
+
+    return spec_of(name, serialize(build_pipeline(serialized.get("transform"))))
 
 
-def _drop_foreign_arguments(node: dict[str, Any], transform: Any) -> None:
-    if isinstance(transform, BaseCompose):
-        for inner_node, inner in zip(node["transforms"], transform.transforms, strict=True):
-            _drop_foreign_arguments(inner_node, inner)
-        return
-    accepted = {"__class_fullname__", *inspect.signature(type(transform).__init__).parameters}
-    for name in set(node) - accepted:
-        del node[name]
-
-
-def _applied(transforms: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
-    """What was drawn, for the record: static parameters left out, six digits of each number."""
-    return [
-        [name, {k: _short(_plain(v)) for k, v in drawn.items() if k not in _STATIC_PARAMETERS}]
-        for name, drawn in transforms
-    ]
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, list):
-        return [_short(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _short(item) for key, item in value.items()}
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """`value` as JSON has it: arrays as lists (large ones by their shape), tuples as lists."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return value.tolist() if value.size <= 64 else f"array{value.shape}"
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, str):
-        return str(value)
-    return value
-
-
-def _leaf_names(transform: Any) -> list[str]:
-    if isinstance(transform, BaseCompose):
-        return [name for inner in transform.transforms for name in _leaf_names(inner)]
-    return [type(transform).__name__]
+def spec_of(name: str, serialized: Mapping[str, Any]) -> PolicySpec:
+    """The spec of a policy already in serialised form, as `policy_serial.serialize` writes it."""
+    return PolicySpec(name, json.dumps(serialized, sort_keys=True, allow_nan=False))

@@ -108,6 +108,15 @@ def build_pipeline(node: object) -> Any:
     return A.Compose(transforms, save_applied_params=True)
 
 
+def build_transform(node: object) -> Any:
+    """One transform of albumentations from its node.
+
+    Raises:
+        UsageError: naming the bad field.
+    """
+    return _build(node, "transform", 0)
+
+
 def _build(node: object, where: str, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise UsageError(f"{where}: nested more than {MAX_DEPTH} deep")

@@ -12,13 +12,20 @@ from typing import Any
 
 import yaml
 
-from augcli.augment.pipeline import BasicTransform
+from augcli.augment.pipeline import A, BasicTransform
 from augcli.augment.policy_file import build_pipeline, check_numbers
+from augcli.augment.policy_source import is_file, policy_text
 from augcli.augment.presets import KERAS_TUTORIAL, PRESETS
 from augcli.manifests.errors import UsageError, unknown_name
 
-FILE_EXTENSIONS = (".yaml", ".yml", ".json")
-MAX_FILE_BYTES = 1 << 20
+
+def named_pipeline(name: str) -> Any:
+    """The `Compose` that `name` stands for.
+
+    Raises:
+        UsageError: an unknown name (listing the choices), or a bad file (naming the field).
+    """
+    return A.Compose(named_transforms(name), save_applied_params=True)
 
 
 def named_transforms(name: str) -> list[BasicTransform]:
@@ -27,16 +34,7 @@ def named_transforms(name: str) -> list[BasicTransform]:
     Raises:
         UsageError: an unknown name (listing the choices), or a bad file (naming the field).
     """
-    return _from_file(Path(name)) if _is_file(name) else _from_names(name)
-
-
-def recorded_name(name: str) -> str:
-    """The name that records keep: of a file without its folder, which is no one else's business."""
-    return Path(name).name if _is_file(name) else name
-
-
-def _is_file(name: str) -> bool:
-    return Path(name).suffix.lower() in FILE_EXTENSIONS
+    return _from_file(Path(name)) if is_file(name) else _from_names(name)
 
 
 def _from_names(names: str) -> list[BasicTransform]:
@@ -81,12 +79,10 @@ def _from_preset(name: str, arguments: dict[str, Any]) -> list[BasicTransform]:
 def _from_file(path: Path) -> list[BasicTransform]:
     """A file in albumentations' serialised form, or `{PRESET: {argument: value}}`."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"--policy {path}: over {MAX_FILE_BYTES} bytes; not a policy")
-        text = path.read_text(encoding="utf-8")
+        text = policy_text(str(path))
         _refuse_aliases(path, text)
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"--policy {path}: can't be read: {error}") from error
     try:
         return _from_content(content)

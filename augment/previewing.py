@@ -10,9 +10,9 @@ from pathlib import Path
 from augcli.augment.config import PreviewConfig, default_policy
 from augcli.augment.decode import DecodeError, Pixels
 from augcli.augment.fit import Fit
+from augcli.augment.frame import Frame
 from augcli.augment.plan import shard_order
 from augcli.augment.policy import resolve_policy
-from augcli.augment.presets import PRESETS
 from augcli.augment.reference_data import load_reference
 from augcli.augment.sheet import SheetRow, draw_sheet
 from augcli.augment.views import Recipe, ViewMaker
@@ -45,7 +45,7 @@ def preview(config: PreviewConfig) -> PreviewResult:
     """
     config = check_settings(config)
     chosen = config.policy or default_policy(config.data)
-    names = list(PRESETS) if chosen == ALL_POLICIES else [chosen]
+    names = _all_presets() if chosen == ALL_POLICIES else [chosen]
     policies = [resolve_policy(name, config.size) for name in names]
     reference = load_reference(config.data)
     fit = Fit(config.size, config.fit)
@@ -74,20 +74,26 @@ def preview(config: PreviewConfig) -> PreviewResult:
     return PreviewResult(config.out, tuple(names), tuple(sample.key for sample, _ in shown))
 
 
-def views_of(maker: ViewMaker, sample: Sample, fitted: Pixels, copies: int) -> list[Pixels]:
+def _all_presets() -> list[str]:
+    from augcli.augment.presets import PRESETS
+
+    return list(PRESETS)
+
+
+def views_of(maker: ViewMaker, sample: Sample, fitted: Frame, copies: int) -> list[Pixels]:
     """The original and copies 1 to `copies` of a sample."""
-    return [maker.view(fitted, sample.key, copy).pixels for copy in range(copies + 1)]
+    return [maker.view(fitted, sample.key, copy, sample.label).pixels for copy in range(copies + 1)]
 
 
 def read_samples(
     reference: Reference, samples: Iterable[Sample], maker: ViewMaker, wanted: int
-) -> list[tuple[Sample, Pixels]]:
+) -> list[tuple[Sample, Frame]]:
     """The first `wanted` usable ones of `samples` (or fewer) with their fitted images.
 
     Raises:
         AugcliError: none is usable; the message has the first reason.
     """
-    usable: list[tuple[Sample, Pixels]] = []
+    usable: list[tuple[Sample, Frame]] = []
     reasons = []
     for sample in samples:
         try:

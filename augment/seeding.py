@@ -3,7 +3,7 @@
 numpy's part is Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"):
 counter-based, keyed by the view's 128-bit seed, so that streams of different views are
 independent. Python's part is its Mersenne Twister, initialised with all 128 bits. Both are
-reseeded in place: transforms keep their references to the pair.
+reseeded in place, when first drawn from: transforms keep their references to the pair.
 """
 
 from __future__ import annotations
@@ -17,12 +17,7 @@ _WORD = (1 << 64) - 1
 
 
 class ViewStream:
-    """The pair of generators that all transforms of a policy share.
-
-    Attributes:
-        numpy: the `numpy.random.Generator`.
-        python: the `random.Random`.
-    """
+    """The pair of generators that all transforms of a policy share."""
 
     def __init__(self) -> None:
         self._bits = np.random.Philox()
@@ -35,13 +30,34 @@ class ViewStream:
             "has_uint32": 0,
             "uinteger": 0,
         }
-        self.numpy = np.random.Generator(self._bits)
-        self.python = random.Random(0)
-        self.reseed(0)
+        self._numpy = np.random.Generator(self._bits)
+        self._python = random.Random(0)
+        self._seed = 0
+        self._numpy_is_fresh = self._python_is_fresh = False
 
     def reseed(self, seed: int) -> None:
         """Start the stream of `seed`, a number of 128 bits, from its beginning."""
-        self._key[0] = seed & _WORD
-        self._key[1] = seed >> 64
-        self._bits.state = self._fresh  # type: ignore[assignment]
-        self.python.seed(seed)
+        self._seed = seed
+        self._numpy_is_fresh = self._python_is_fresh = False
+
+    def seed_all(self) -> None:
+        """Seed both generators now, for transforms that hold references to them."""
+        _ = self.numpy, self.python
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        """The `numpy.random.Generator`, always the same object."""
+        if not self._numpy_is_fresh:
+            self._key[0] = self._seed & _WORD
+            self._key[1] = self._seed >> 64
+            self._bits.state = self._fresh  # type: ignore[assignment]
+            self._numpy_is_fresh = True
+        return self._numpy
+
+    @property
+    def python(self) -> random.Random:
+        """The `random.Random`, always the same object."""
+        if not self._python_is_fresh:
+            self._python.seed(self._seed)
+            self._python_is_fresh = True
+        return self._python

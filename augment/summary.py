@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from augcli.augment.engines import default_workers
 from augcli.manifests.duplicates import CONFLICT, KINDS, LEAK, REPEAT, DuplicateGroup
 from augcli.manifests.manifest import FAILURES_FILE, PREVIEW_FILE, Manifest
 from augcli.manifests.reference import SPLITS, classes_without
@@ -12,7 +13,8 @@ from augcli.manifests.reference import SPLITS, classes_without
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from augcli.augment.expansion import ExpandResult
+    from augcli.augment.estimate import Estimate
+    from augcli.augment.expand_result import ExpandResult
 
 
 def print_expansion(result: ExpandResult, console: Console) -> None:
@@ -22,17 +24,81 @@ def print_expansion(result: ExpandResult, console: Console) -> None:
     console.print(_table(title, content["splits"]))
     for line in duplicate_lines(result.duplicates, result.deduped):
         console.print(line, soft_wrap=True)
-    steps = " → ".join(result.policy_transforms) or "fit only"
-    console.print(f"transforms  {steps}")
+    _print_policies(result, console)
     console.print(f"rounds      {result.plan.rounds} of the training split")
+    if any(samples != views for _, samples, views in result.balance):
+        console.print(_balance_table(result.balance))
     for split in ("val", "test"):
         if missing := classes_without(result.reference, split):
             console.print(f"thin        no {split} images of: {', '.join(missing)}")
     if result.manifest is None:
-        skipped = len(result.reference.skipped)
-        console.print(f"dry run     nothing was written; {skipped} files are no usable inputs")
+        _print_planned(result, console)
         return
     _print_made(result, result.manifest, console)
+
+
+def _print_policies(result: ExpandResult, console: Console) -> None:
+    for name, runs in result.compiled:
+        title = f"class {name}  " if name else ""
+        console.print(f"transforms  {title}{' → '.join(n for n, _ in runs) or 'fit only'}")
+        if result.manifest is None:
+            for transforms, how in runs:
+                console.print(f"            {transforms}: {how}")
+
+
+def _balance_table(rows: list[tuple[str, int, int]]) -> object:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title="balance", box=box.SIMPLE, title_justify="left", title_style="bold")
+    table.add_column("class")
+    for name in ("images", "views per round", "views per image"):
+        table.add_column(name, justify="right")
+    for name, samples, views in rows:
+        table.add_row(name, f"{samples:,}", f"{views:,}", f"{views / max(samples, 1):.2f}")
+    return table
+
+
+def _print_planned(result: ExpandResult, console: Console) -> None:
+    """What a dry run tells besides: what there is to do, and what it will cost."""
+    changes, wanted = result.prepared.changes, result.estimate
+    if changes is not None:
+        console.print(
+            f"there       {result.plan.views - (wanted.views if wanted else 0):,} views are there; "
+            f"images: {len(changes.added)} new, {len(changes.removed)} gone, "
+            f"{len(changes.changed)} changed"
+        )
+    if wanted is not None:
+        workers = result.prepared.config.workers or default_workers()
+        each = wanted.view_microseconds + wanted.costs[0].encode_microseconds
+        seconds = wanted.views * each / 1e6 / workers
+        console.print(
+            f"to make     {wanted.views:,} views, about {wanted.bytes / 1e6:,.1f} MB, "
+            f"{seconds:,.1f} s with {workers} workers"
+        )
+        console.print(_cost_table(wanted))
+    skipped = len(result.reference.skipped)
+    console.print(f"dry run     nothing was written; {skipped} files are no usable inputs")
+
+
+def _cost_table(wanted: Estimate) -> object:
+    from rich import box
+    from rich.table import Table
+
+    title = "codecs, from a few views"
+    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    table.add_column("codec")
+    for name in ("KB per view", "MB in all", "µs to encode", "µs to decode"):
+        table.add_column(name, justify="right")
+    for cost in wanted.costs:
+        table.add_row(
+            cost.codec,
+            f"{cost.bytes_per_view / 1e3:,.1f}",
+            f"{cost.bytes_per_view * wanted.views / 1e6:,.1f}",
+            f"{cost.encode_microseconds:,.0f}",
+            f"{cost.decode_microseconds:,.0f}",
+        )
+    return table
 
 
 _DUPLICATES = {
@@ -83,14 +149,22 @@ def _table(title: str, splits: dict[str, dict[str, int]]) -> object:
 def _print_made(result: ExpandResult, manifest: Manifest, console: Console) -> None:
     views = sum(split.views for split in manifest.splits.values())
     per_view = manifest.bytes["images"] / max(views, 1) / 1000
+    where = "shards" if manifest.options["format"] == "tar" else "files"
     console.print(
-        f"size        {manifest.bytes['shards'] / 1e6:,.1f} MB in shards, "
+        f"size        {manifest.bytes['shards'] / 1e6:,.1f} MB in {where}, "
         f"{per_view:.1f} KB per view as {manifest.options['codec']}"
     )
     if result.views_made:
         rate = result.views_made / result.seconds
-        console.print(f"time        {result.seconds:,.1f} s, {rate:,.0f} views/s in all")
-    else:
+        memory = f", {result.worker_bytes / 1e6:,.0f} MB per worker" if result.worker_bytes else ""
+        console.print(f"time        {result.seconds:,.1f} s, {rate:,.0f} views/s in all{memory}")
+    if result.views_made and result.estimate is not None:
+        cost = result.estimate.costs[0]
+        console.print(
+            f"codec       {cost.codec}: {cost.encode_microseconds:,.0f} µs to encode a view, "
+            f"{cost.decode_microseconds:,.0f} µs to decode it"
+        )
+    if not result.views_made:
         console.print("time        nothing to do: the dataset was complete and is unchanged")
     reference = manifest.reference
     if reference.failures:

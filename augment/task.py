@@ -6,26 +6,26 @@ A worker does all of it by itself and returns only counts: pixels never cross pr
 from __future__ import annotations
 
 import json
-import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from augcli.augment.decode import DecodeError, Pixels
+from augcli.augment.decode import DecodeError
 from augcli.augment.encode import Codec, codec_named
-from augcli.augment.plan import RoundShard, Task
+from augcli.augment.frame import Frame
+from augcli.augment.plan import Task
+from augcli.augment.stores import store_named
 from augcli.augment.views import Recipe, View, ViewMaker
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.files import write_atomic
+from augcli.manifests.files import replace_file
 from augcli.manifests.hashing import sha256_bytes
 from augcli.manifests.keys import view_name
-from augcli.manifests.manifest import SHARDS_FOLDER, WORK_FOLDER, ShardRecord
+from augcli.manifests.manifest import WORK_FOLDER, ShardRecord
 from augcli.manifests.reference import Failure, Sample
-from augcli.manifests.samples import ViewRow
-from augcli.shards.writer import ShardWriter
+from augcli.manifests.rounds import copies_of_round
+from augcli.manifests.samples import Columns, ViewRow, columns_of, member_json, member_start
+from augcli.shards.writer import Writer
 
 ABSENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 """What is wrong with one input; any other OSError is the machine's trouble and ends the task."""
@@ -41,6 +41,8 @@ class Job:
     recipe: Recipe
     codec: str
     quality: int
+    originals: bool
+    format: str
     fail_on_error: bool
 
     def record_path(self, task: Task) -> Path:
@@ -52,17 +54,24 @@ class Job:
 class TaskRecord:
     """What a task made: its published shards, a row per view, and the inputs not used.
 
-    `blank` lists sources whose fitted image has a single colour: used, but worth a look.
+    Rows are by shard, in the order in which they are stored. `blank` lists sources whose fitted
+    image has a single colour: used, but worth a look.
     """
 
     shards: tuple[ShardRecord, ...]
-    rows: tuple[ViewRow, ...]
+    columns: Columns
     failures: tuple[Failure, ...]
     blank: tuple[str, ...]
 
     def to_json(self) -> str:
         """The text of the record file."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        content = {
+            "shards": [asdict(shard) for shard in self.shards],
+            "columns": self.columns,
+            "failures": [asdict(failure) for failure in self.failures],
+            "blank": self.blank,
+        }
+        return json.dumps(content, ensure_ascii=False)
 
 
 def read_record(path: Path) -> TaskRecord | None:
@@ -71,7 +80,7 @@ def read_record(path: Path) -> TaskRecord | None:
         content = json.loads(path.read_bytes())
         return TaskRecord(
             shards=tuple(ShardRecord(**shard) for shard in content["shards"]),
-            rows=tuple(ViewRow(**row) for row in content["rows"]),
+            columns=dict(content["columns"]),
             failures=tuple(Failure(**failure) for failure in content["failures"]),
             blank=tuple(content["blank"]),
         )
@@ -81,10 +90,13 @@ def read_record(path: Path) -> TaskRecord | None:
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """What a worker reports: views made, and images that failed."""
+    """What a worker reports of a task: counts, and bytes read and written."""
 
+    images: int
     views: int
     failures: int
+    bytes_read: int
+    bytes_written: int
 
 
 def run_task(job: Job, task: Task) -> TaskSummary:
@@ -95,20 +107,28 @@ def run_task(job: Job, task: Task) -> TaskSummary:
     """
     try:
         with ExitStack() as stack:
-            writers = [stack.enter_context(_open_shard(job, shard)) for shard in task.shards]
-            record = _write_views(job, task, writers)
-        write_atomic(job.record_path(task), record.to_json())
+            open_shard = store_named(job.format).open
+            writers = [
+                stack.enter_context(open_shard(job.dataset, task, shard)) for shard in task.shards
+            ]
+            work = _Work(job, task, writers)
+            for sample, repeats in zip(task.samples, task.repeats, strict=True):
+                work.expand(sample, repeats)
+            record = work.publish()
+        # Unflushed: should it not survive a power cut, the task is done again.
+        replace_file(job.record_path(task), record.to_json())
     except OSError as error:
         raise AugcliError(
             f"{error.filename or job.dataset}: {error.strerror or error}; nothing finished is "
             "lost: mend that (room, permission, open files) and run it again"
         ) from error
-    return TaskSummary(len(record.rows), len(record.failures) if task.first else 0)
-
-
-def _open_shard(job: Job, shard: RoundShard) -> ShardWriter:
-    temporary = job.dataset / WORK_FOLDER / f"{shard.name}.{os.getpid()}.tmp"
-    return ShardWriter(job.dataset / SHARDS_FOLDER / shard.name, temporary)
+    return TaskSummary(
+        images=len(task.samples) if task.first else 0,
+        views=sum(writer.views for writer in writers),
+        failures=len(record.failures) if task.first else 0,
+        bytes_read=work.bytes_read,
+        bytes_written=sum(writer.bytes for writer in writers),
+    )
 
 
 @lru_cache(maxsize=2)
@@ -117,104 +137,94 @@ def _maker(recipe: Recipe) -> ViewMaker:
     return ViewMaker(recipe)
 
 
-def _write_views(job: Job, task: Task, writers: list[ShardWriter]) -> TaskRecord:
-    maker, codec = _maker(job.recipe), codec_named(job.codec)
-    rows: list[ViewRow] = []
-    failures: list[Failure] = []
-    blank: list[str] = []
-    for sample in task.samples:
+class _Work:
+    """A task while it is worked at: one writer for each of its shards, and what is recorded."""
+
+    def __init__(self, job: Job, task: Task, writers: list[Writer]) -> None:
+        self.bytes_read = 0
+        self._job = job
+        self._task = task
+        self._writers = writers
+        self._maker = _maker(job.recipe)
+        self._codec: Codec = codec_named(job.codec)
+        self._rows: list[list[ViewRow]] = [[] for _ in writers]
+        self._failures: list[Failure] = []
+        self._blank: list[str] = []
+
+    def expand(self, sample: Sample, repeats: int) -> None:
+        """Read a sample once, and write all its views."""
+        data = b""
         try:
-            data = _read(job, sample)
-            fitted = maker.fitted(data)
+            with open(self._job.root / sample.source, "rb", buffering=0) as file:
+                data = file.read()
+            fitted = self._maker.fitted(data)
         except DecodeError as error:
-            _fail(job, failures, Failure(sample.source, str(error), sha256_bytes(data)))
-            continue
+            self._fail(Failure(sample.source, str(error), sha256_bytes(data)))
+            return
         except ABSENT as error:
-            _fail(job, failures, Failure(sample.source, error.strerror or "can't be read"))
-            continue
-        if is_blank(fitted):
-            blank.append(sample.source)
-        digest = sha256_bytes(data)
-        for shard, writer in zip(task.shards, writers, strict=True):
-            view = _make_view(job, maker, fitted, sample, shard.copy)
-            rows.append(_write_view(job, sample, digest, shard, writer, codec, view))
-    shards = tuple(
-        _publish(task, shard, writer)
-        for shard, writer in zip(task.shards, writers, strict=True)
-        if writer.samples
-    )
-    rows.sort(key=lambda row: (row.shard, row.offset))
-    return TaskRecord(shards, tuple(rows), tuple(failures), tuple(blank))
+            self._fail(Failure(sample.source, error.strerror or "can't be read"))
+            return
+        self.bytes_read += len(data)
+        if fitted.is_blank:
+            self._blank.append(sample.source)
+        self._write_views(sample, repeats, sha256_bytes(data), fitted)
 
+    def publish(self) -> TaskRecord:
+        """Publish all shards that hold anything; the record of them."""
+        shards = []
+        for shard, writer in zip(self._task.shards, self._writers, strict=True):
+            if writer.views:
+                digest = writer.publish()
+                record = ShardRecord(
+                    name=shard.name,
+                    split=self._task.split,
+                    round=shard.round,
+                    chunk=self._task.chunk,
+                    views=writer.views,
+                    bytes=writer.bytes,
+                    sha256=digest,
+                )
+                shards.append(record)
+        columns = columns_of([row for rows in self._rows for row in rows])
+        return TaskRecord(tuple(shards), columns, tuple(self._failures), tuple(self._blank))
 
-def _read(job: Job, sample: Sample) -> bytes:
-    return (job.root / sample.source).read_bytes()
+    def _write_views(self, sample: Sample, repeats: int, digest: str, fitted: Frame) -> None:
+        job, codec = self._job, self._codec
+        class_name = job.classes[sample.label]
+        label = b"%d" % sample.label
+        own = (sample.key, sample.source, digest, sample.split, class_name, sample.label)
+        start = member_start(*own)
+        for shard, writer, rows in zip(self._task.shards, self._writers, self._rows, strict=True):
+            copies = copies_of_round(shard.round, repeats, job.originals)
+            for copy in copies if sample.split == "train" else (0,):
+                view = self._view(fitted, sample, copy)
+                encoded = codec.encode(view.rgbx, job.quality)
+                seed = f"{view.seed:032x}"
+                members = {
+                    codec.extension: encoded,
+                    "cls": label,
+                    "json": member_json(start, copy, shard.round, seed, view.applied),
+                }
+                place = writer.write(view_name(sample.key, copy), class_name, members)
+                rows.append(
+                    ViewRow(*own, copy, shard.round, seed, *place, len(encoded), view.applied)
+                )
 
+    def _view(self, fitted: Frame, sample: Sample, copy: int) -> View:
+        try:
+            return self._maker.view(fitted, sample.key, copy, sample.label)
+        except (AugcliError, MemoryError):
+            raise
+        except Exception as error:  # a third party's transform that can't take this image
+            raise AugcliError(
+                f"{self._job.root / sample.source}: the policy fails on copy {copy}: {error!r}; "
+                "take the transform out that does, or this image"
+            ) from error
 
-def _fail(job: Job, failures: list[Failure], failure: Failure) -> None:
-    if job.fail_on_error:
-        raise AugcliError(
-            f"{job.root / failure.source}: {failure.reason}; mend or remove it, or leave such "
-            "images out with --on-error skip"
-        )
-    failures.append(failure)
-
-
-def _make_view(job: Job, maker: ViewMaker, fitted: Pixels, sample: Sample, copy: int) -> View:
-    try:
-        return maker.view(fitted, sample.key, copy)
-    except (AugcliError, MemoryError):
-        raise
-    except Exception as error:  # a third party's transform that can't take this image
-        raise AugcliError(
-            f"{job.root / sample.source}: the policy fails on copy {copy}: {error!r}; "
-            "take the transform out that does, or this image"
-        ) from error
-
-
-def is_blank(image: Pixels) -> bool:
-    """Whether all pixels have the same colour."""
-    return bool(np.all(image == image[0, 0]))
-
-
-def _write_view(
-    job: Job,
-    sample: Sample,
-    digest: str,
-    shard: RoundShard,
-    writer: ShardWriter,
-    codec: Codec,
-    view: View,
-) -> ViewRow:
-    encoded = codec.encode(view.pixels, job.quality)
-    row = ViewRow(
-        key=sample.key,
-        source=sample.source,
-        source_sha256=digest,
-        split=sample.split,
-        class_name=job.classes[sample.label],
-        label=sample.label,
-        copy=shard.copy,
-        round=shard.round,
-        seed=f"{view.seed:032x}",
-        shard=shard.name,
-        offset=writer.next_content,
-        length=len(encoded),
-        applied=json.dumps(view.applied),
-    )
-    members = {codec.extension: encoded, "cls": b"%d" % row.label, "json": row.member_json()}
-    writer.write(view_name(row.key, row.copy), members)
-    return row
-
-
-def _publish(task: Task, shard: RoundShard, writer: ShardWriter) -> ShardRecord:
-    writer.publish()
-    return ShardRecord(
-        name=shard.name,
-        split=task.split,
-        round=shard.round,
-        chunk=task.chunk,
-        samples=writer.samples,
-        bytes=writer.bytes,
-        sha256=writer.sha256,
-    )
+    def _fail(self, failure: Failure) -> None:
+        if self._job.fail_on_error:
+            raise AugcliError(
+                f"{self._job.root / failure.source}: {failure.reason}; mend or remove it, or "
+                "leave such images out with --on-error skip"
+            )
+        self._failures.append(failure)

@@ -1,45 +1,56 @@
-"""`view(image, fit, policy, seed)`: the one function that makes views, for both sources."""
+"""`view(frame, policy, seed)`: the one function that makes views, for both sources."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from augcli.augment.config import DEFAULT_MAX_MEGAPIXELS
-from augcli.augment.decode import Pixels, decode
+from augcli.augment.decode import Pixels, decode_rgbx
 from augcli.augment.fit import Fit
+from augcli.augment.frame import Frame, rgb_of
 from augcli.augment.policy import Policy, PolicySpec
 from augcli.manifests.hashing import view_seed
 
+NOTHING_APPLIED = "[]"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """A view's `pixels`, uint8 RGB (size, size, 3), and what made it.
+    """A view and what made it.
 
-    `seed` is the 128-bit seed (0 for the unaugmented copy), `applied` the transforms that were
-    drawn with their parameters.
+    `rgbx` is uint8 RGBX (size, size, 4), not to be changed, and valid until its maker makes the
+    next one. `seed` is the 128-bit seed (0 for the unaugmented copy), `applied` the JSON text of
+    the transforms that were drawn with their parameters.
     """
 
-    pixels: Pixels
+    rgbx: Pixels
     seed: int
-    applied: list[Any]
+    applied: str
+
+    @property
+    def pixels(self) -> Pixels:
+        """uint8 RGB (size, size, 3), a new array."""
+        return rgb_of(self.rgbx)
 
 
-def view(image: Pixels, fit: Callable[[Pixels], Pixels], policy: Policy, seed: int) -> View:
-    """One view of `image` (uint8 RGB, any height and width): fitted, then augmented by `seed`."""
-    pixels, applied = policy(fit(image), seed)
+def view(frame: Frame, policy: Policy, seed: int) -> View:
+    """One view of a fitted image: augmented by what `policy` draws with the 128-bit `seed`."""
+    pixels, applied = policy.draw(frame, seed)
     return View(pixels, seed, applied)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a view besides image, key and copy. Hashable, and cheap to send to workers."""
+    """What decides a view besides image, key, copy and label. Hashable, cheap to send to workers.
+
+    `class_policies` are (label, policy) of the classes that have one of their own.
+    """
 
     fit: Fit
     policy: PolicySpec
     seed: int
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    class_policies: tuple[tuple[int, PolicySpec], ...] = ()
 
 
 class ViewMaker:
@@ -48,24 +59,20 @@ class ViewMaker:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self._policy = recipe.policy.build()
+        self._class_policies = {label: spec.build() for label, spec in recipe.class_policies}
 
-    def fitted(self, data: bytes) -> Pixels:
-        """The fitted image of a file's bytes: uint8 RGB (size, size, 3).
+    def fitted(self, data: bytes) -> Frame:
+        """The fitted image of a file's bytes, of shape (size, size).
 
         Raises:
             DecodeError: the image can't be used.
         """
-        fit = self.recipe.fit
-        return fit(decode(data, min_side=fit.min_side, max_megapixels=self.recipe.max_megapixels))
+        fit, limit = self.recipe.fit, self.recipe.max_megapixels
+        return Frame(fit(decode_rgbx(data, min_side=fit.min_side, max_megapixels=limit)))
 
-    def view(self, fitted: Pixels, key: str, copy: int) -> View:
-        """Copy `copy` of the sample `key`, from its fitted image. Copy 0 is that image itself."""
+    def view(self, fitted: Frame, key: str, copy: int, label: int) -> View:
+        """Copy `copy` of the sample `key` of class `label`. Copy 0 is the fitted image itself."""
         if copy == 0:
-            return View(fitted, 0, [])
+            return View(fitted.pixels, 0, NOTHING_APPLIED)
         seed = view_seed(self.recipe.seed, key, copy)
-        return view(fitted, _as_it_is, self._policy, seed)
-
-
-def _as_it_is(fitted: Pixels) -> Pixels:
-    """The fit of an image that is fitted: done once, for all copies of a sample."""
-    return fitted
+        return view(fitted, self._class_policies.get(label, self._policy), seed)

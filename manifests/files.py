@@ -39,6 +39,17 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
+def replace_file(path: Path, content: str) -> None:
+    """Write `content` so that `path` is never seen torn; after a power cut it may be lost."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def flush_folder(folder: Path) -> None:
     """Make the names in `folder` durable, where the system lets folders be flushed."""
     try:

@@ -53,3 +53,11 @@ def fingerprint(lines: Iterable[str]) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def sha256_if_readable(path: Path) -> str:
+    """Hex SHA-256 of a file, '' when it can't be read."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""

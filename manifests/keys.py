@@ -7,6 +7,7 @@ import hashlib
 import re
 
 READABLE_LENGTH = 56
+MAX_FOLDER_BYTES = 200
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
 
 
@@ -28,3 +29,14 @@ def sample_key(source: str) -> str:
 def view_name(key: str, copy: int) -> str:
     """The name of copy `copy` in a shard: unique over all rounds, and webdataset's `__key__`."""
     return f"{key}-c{copy}"
+
+
+def class_folder(class_name: str) -> str:
+    """The name of a class's folder: its own where that is a safe folder name, else its key."""
+    is_safe = (
+        class_name.isprintable()
+        and not set(class_name) & set('/\\:*?"<>|')
+        and class_name == class_name.strip(" .")
+        and 0 < len(class_name.encode()) <= MAX_FOLDER_BYTES
+    )
+    return class_name if is_safe else sample_key(class_name)

@@ -7,23 +7,26 @@ and read the same images write the same manifest, byte for byte.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from augcli.manifests.balance import ClassRepeats
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.reference import SPLITS
 
 FORMAT = "augcli-dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 MANIFEST_FILE = "manifest.json"
 SAMPLES_FILE = "samples.parquet"
 FAILURES_FILE = "failures.jsonl"
 CARD_FILE = "README.md"
 PREVIEW_FILE = "preview.png"
+PAGE_FILES = (CARD_FILE, PREVIEW_FILE)
 SHARDS_FOLDER = "shards"
 WORK_FOLDER = ".work"  # only while an expansion is not finished
 
@@ -33,36 +36,56 @@ OPTIONS: Mapping[str, tuple[type, ...]] = {
     "size": (int,),
     "fit": (str,),
     "codec": (str,),
+    "format": (str,),
     "quality": (int, type(None)),
     "seed": (int,),
     "originals": (bool,),
     "shard_size": (int,),
     "max_megapixels": (int, float),
     "dedupe": (bool,),
+    "balance": (str,),
+    "class_policy": (dict,),
 }
-"""The recorded options, and their types; `quality` is None where the codec has none."""
+"""The recorded options, and their types.
+
+`quality` is None where the codec has none; `class_policy` names the policies of the classes that
+have one of their own.
+"""
 
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """One published shard; `bytes` and `sha256` are of the whole tar file."""
+    """One published shard, with `views` views; `bytes` and `sha256` are of the whole tar file.
+
+    In the folder format a shard is the files of one round and chunk, and its bytes are theirs, one
+    after the other.
+    """
 
     name: str
     split: str
     round: int
     chunk: int
-    samples: int
+    views: int
     bytes: int
     sha256: str
 
 
 @dataclass(frozen=True)
 class SplitRecord:
-    """Used samples and stored views of one split; `per_class` counts samples by label."""
+    """Used samples and stored views of one split.
+
+    By label, `per_class` counts samples and `views_per_class` the views of one round.
+    """
 
     samples: int
     views: int
     per_class: tuple[int, ...]
+    views_per_class: tuple[int, ...]
+
+    @property
+    def views_per_round(self) -> int:
+        """Views of one round: as many as samples, unless balancing repeats some."""
+        return sum(self.views_per_class)
 
 
 @dataclass(frozen=True)
@@ -99,14 +122,18 @@ class Manifest:
     `options` are those that decide bytes (see `OPTIONS`), `policy` is the pipeline in
     albumentations' own serialised form, `rounds` counts the rounds stored of the training split,
     and `bytes` is what the views cost: `images` encoded, `shards` with all tar overhead. `pages`
-    are the card and the preview with their SHA-256.
+    are the card, the preview and other tools' indexes with their SHA-256. `class_policies` are
+    those of the classes that have one of their own, `repeats` says by label how often training
+    samples are shown per round.
     """
 
     options: Mapping[str, Any]
     policy: Mapping[str, Any]
+    class_policies: Mapping[str, Mapping[str, Any]]
     versions: Mapping[str, str]
     reference: ReferenceRecord
     classes: tuple[str, ...]
+    repeats: tuple[ClassRepeats, ...]
     rounds: int
     splits: Mapping[str, SplitRecord]
     bytes: Mapping[str, int]
@@ -138,6 +165,8 @@ class Manifest:
         """The shards of one split, in the manifest's order."""
         return tuple(shard for shard in self.shards if shard.split == split)
 
+
+_SHARD_NAME = re.compile(r"(train-r\d{3,}|val|test)-\d{5,}(\.tar)?")
 
 RecordT = TypeVar("RecordT", ReferenceRecord, SplitRecord, FileRecord, ShardRecord)
 
@@ -179,9 +208,11 @@ def _from_json(content: dict[str, Any]) -> Manifest:
     return Manifest(
         options=_options(content["options"]),
         policy=dict(content["policy"]),
+        class_policies=_class_policies(content),
         versions=dict(content["versions"]),
         reference=_reference_record(content["reference"]),
         classes=tuple(str(name) for name in content["classes"]),
+        repeats=tuple(_repeats(entry) for entry in _one_each(content, "repeats")),
         rounds=_count("rounds", content["rounds"]),
         splits={
             split: _split_record(content["splits"][split], len(content["classes"]))
@@ -190,7 +221,7 @@ def _from_json(content: dict[str, Any]) -> Manifest:
         bytes={name: _count(name, content["bytes"][name]) for name in content["bytes"]},
         samples=_file_record(content["samples"], SAMPLES_FILE),
         failures=_file_record(content["failures"], FAILURES_FILE),
-        pages={name: str(content["pages"][name]) for name in (CARD_FILE, PREVIEW_FILE)},
+        pages={name: str(content["pages"][name]) for name in PAGE_FILES},
         shards=tuple(_shard_record(shard) for shard in content["shards"]),
     )
 
@@ -201,6 +232,32 @@ def _options(content: dict[str, Any]) -> dict[str, Any]:
         if type(content[name]) not in kinds:
             raise ValueError(f"option {name}: {content[name]!r}")
     return dict(content)
+
+
+def _class_policies(content: dict[str, Any]) -> dict[str, Mapping[str, Any]]:
+    policies: dict[str, Mapping[str, Any]] = {
+        str(name): dict(policy) for name, policy in content["class_policies"].items()
+    }
+    if set(policies) != set(content["options"]["class_policy"]):
+        raise ValueError("class_policies are not those of the option class_policy")
+    if unknown := set(policies) - set(content["classes"]):
+        raise ValueError(f"class_policies: no classes: {sorted(unknown)}")
+    return policies
+
+
+def _one_each(content: dict[str, Any], name: str) -> list[Any]:
+    found = content[name]
+    if not isinstance(found, list) or len(found) != len(content["classes"]):
+        raise ValueError(f"{name}: expected one for each class")
+    return found
+
+
+def _repeats(content: dict[str, Any]) -> ClassRepeats:
+    repeats = ClassRepeats(**content)
+    _count("whole", repeats.whole)
+    if type(repeats.extra_below) is not float or not 0 <= repeats.extra_below < 1:
+        raise ValueError(f"extra_below: {repeats.extra_below!r}")
+    return repeats
 
 
 def _file_record(content: dict[str, Any], expected: str) -> FileRecord:
@@ -217,17 +274,19 @@ def _reference_record(content: dict[str, Any]) -> ReferenceRecord:
 
 def _shard_record(content: dict[str, Any]) -> ShardRecord:
     record = _counted(ShardRecord(**content))
-    if "/" in record.name or "\\" in record.name or not record.name.endswith(".tar"):
+    if not _SHARD_NAME.fullmatch(record.name):
         raise ValueError(f"shard name {record.name!r}")
     return record
 
 
 def _split_record(content: dict[str, Any], classes: int) -> SplitRecord:
-    record = SplitRecord(**{**content, "per_class": tuple(content["per_class"])})
-    if len(record.per_class) != classes:
-        raise ValueError(f"per_class has {len(record.per_class)} counts for {classes} classes")
-    for count in record.per_class:
-        _count("per_class", count)
+    lists = {name: tuple(content[name]) for name in ("per_class", "views_per_class")}
+    record = SplitRecord(**{**content, **lists})
+    for name, counts in lists.items():
+        if len(counts) != classes:
+            raise ValueError(f"{name} has {len(counts)} counts for {classes} classes")
+        for count in counts:
+            _count(name, count)
     return _counted(record)
 
 

@@ -33,6 +33,11 @@ class Failure:
     reason: str
     sha256: str = ""
 
+    @property
+    def tried(self) -> bool:
+        """Whether the file was read, and was no usable image."""
+        return bool(self.sha256)
+
 
 @dataclass(frozen=True)
 class Reference:

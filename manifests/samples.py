@@ -8,37 +8,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
 
-SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("source", pa.string()),
-        ("source_sha256", pa.string()),
-        ("split", pa.string()),
-        ("class", pa.string()),
-        ("label", pa.int32()),
-        ("copy", pa.int32()),
-        ("round", pa.int32()),
-        ("seed", pa.string()),
-        ("shard", pa.string()),
-        ("offset", pa.int64()),
-        ("length", pa.int64()),
-        ("applied", pa.string()),
-    ]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_NAMES = (
+    "key",
+    "source",
+    "source_sha256",
+    "split",
+    "class",
+    "label",
+    "copy",
+    "round",
+    "seed",
+    "shard",
+    "offset",
+    "length",
+    "applied",
 )
+_NUMBERS = {"label": 32, "copy": 32, "round": 32, "offset": 64, "length": 64}  # bits
 
 
-@dataclass(frozen=True, slots=True)
-class ViewRow:
+@lru_cache(maxsize=1)
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    number = {32: pa.int32(), 64: pa.int64()}
+    types = [number[_NUMBERS[name]] if name in _NUMBERS else pa.string() for name in SCHEMA_NAMES]
+    return pa.schema(list(zip(SCHEMA_NAMES, types, strict=True)))
+
+
+class ViewRow(NamedTuple):
     """One stored view. `class_name` is the column `class`; `applied` is a JSON list."""
 
     key: str
@@ -57,37 +64,60 @@ class ViewRow:
 
     def member_json(self) -> bytes:
         """`KEY.json` of the view: flat, the same fields in every sample, without the address."""
-        fields = {
-            "key": self.key,
-            "source": self.source,
-            "source_sha256": self.source_sha256,
-            "split": self.split,
-            "class": self.class_name,
-            "label": self.label,
-            "copy": self.copy,
-            "round": self.round,
-            "seed": self.seed,
-            "applied": self.applied,
-        }
-        return json.dumps(fields, ensure_ascii=False).encode()
+        start = member_start(
+            self.key, self.source, self.source_sha256, self.split, self.class_name, self.label
+        )
+        return member_json(start, self.copy, self.round, self.seed, self.applied)
 
 
-FIELDS = tuple(field.name for field in fields(ViewRow))
+def member_start(
+    key: str, source: str, source_sha256: str, split: str, class_name: str, label: int
+) -> str:
+    """The part of `KEY.json` that all views of a sample share."""
+    fields = {
+        "key": key,
+        "source": source,
+        "source_sha256": source_sha256,
+        "split": split,
+        "class": class_name,
+        "label": label,
+    }
+    return json.dumps(fields, ensure_ascii=False)[:-1]
 
 
-def write_samples(path: Path, groups: Iterable[Sequence[ViewRow]]) -> int:
+def member_json(start: str, copy: int, round_number: int, seed: str, applied: str) -> bytes:
+    """`KEY.json` of one view, from what `member_start` gave for its sample."""
+    own = f'"copy": {copy}, "round": {round_number}, "seed": "{seed}"'
+    return f'{start}, {own}, "applied": {json.dumps(applied)}}}'.encode()
+
+
+Columns = dict[str, list[Any]]
+"""Rows by column, under the names of `SCHEMA`."""
+
+
+def columns_of(rows: Sequence[ViewRow]) -> Columns:
+    """Rows turned into columns."""
+    values = zip(*rows, strict=True) if rows else ((),) * len(SCHEMA_NAMES)
+    return {name: list(column) for name, column in zip(SCHEMA_NAMES, values, strict=True)}
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The rows of several parts, in order."""
+    return {name: [value for part in parts for value in part[name]] for name in SCHEMA_NAMES}
+
+
+def write_samples(path: Path, groups: Iterable[Columns]) -> int:
     """Publish groups of rows (one row group each) as `path`; the number of rows written."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema()
     count = 0
-    with atomic_file(path) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-        for rows in groups:
-            columns = [[getattr(row, name) for row in rows] for name in FIELDS]
-            writer.write_table(
-                pa.Table.from_arrays(
-                    [pa.array(c, t) for c, t in zip(columns, SCHEMA.types, strict=True)],
-                    schema=SCHEMA,
-                )
-            )
-            count += len(rows)
+    with atomic_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for columns in groups:
+            arrays = [pa.array(columns[field.name], field.type) for field in schema]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            count += len(columns["key"])
     return count
 
 
@@ -97,12 +127,15 @@ def read_samples(path: Path, **equal: Any) -> pa.Table:
     Raises:
         AugcliError: missing, torn, or with other columns than augcli writes.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     filters = [(column, "==", value) for column, value in equal.items()] or None
     try:
         table = pq.read_table(path, filters=filters)
     except (OSError, pa.ArrowException) as error:
         raise AugcliError(f"{path}: not readable as Parquet: {error}; expand again") from error
-    if not table.schema.equals(SCHEMA):
+    if not table.schema.equals(_schema()):
         raise AugcliError(f"{path}: not augcli's columns: {', '.join(table.schema.names)}")
     if any(column.null_count for column in table.columns):
         raise AugcliError(f"{path}: has empty cells, which augcli never writes; expand again")
@@ -120,5 +153,5 @@ def find_leaks(path: Path) -> Iterator[str]:
 
 def rows_of(table: pa.Table) -> list[ViewRow]:
     """The rows of a table from `read_samples`, as records."""
-    columns = [table.column(name).to_pylist() for name in SCHEMA.names]
+    columns = [table.column(name).to_pylist() for name in SCHEMA_NAMES]
     return [ViewRow(*values) for values in zip(*columns, strict=True)]

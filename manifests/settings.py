@@ -29,11 +29,13 @@ def setting(
     maximum: float | None = None,
     below: float | None = None,
     shown_default: str | None = None,
+    flag_value: str | None = None,
 ) -> Any:
     """A dataclass field with what the command line and `check_settings` need to know about it.
 
     `minimum` and `maximum` are inclusive, `below` is an exclusive upper bound. `shown_default`
-    is what the help says when the default is worked out later (`None`).
+    is what the help says when the default is worked out later (`None`), `flag_value` what the
+    option means when it is given without a value.
     """
     metadata = {
         "help": help,
@@ -42,6 +44,7 @@ def setting(
         "maximum": maximum,
         "below": below,
         "shown_default": shown_default,
+        "flag_value": flag_value,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -75,6 +78,8 @@ def check_settings(config: ConfigT) -> ConfigT:
 def _typed(field: dataclasses.Field[Any], annotation: Any, config: object) -> Any:
     """The field's value in the type that its annotation names (one type, perhaps or None)."""
     name, value = option_name(field.name), getattr(config, field.name)
+    if annotation == tuple[str, ...]:
+        return _texts(name, value)
     kinds = typing.get_args(annotation) or (annotation,)
     if value is None and type(None) in kinds:
         return None
@@ -88,6 +93,12 @@ def _typed(field: dataclasses.Field[Any], annotation: Any, config: object) -> An
     if not is_utf8(str(converted)):
         raise UsageError(f"{name}: {shown(str(converted))}: the name is not UTF-8: rename it")
     return converted
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{name}: {value!r} is of the wrong type: expected a list of texts")
+    return tuple(value)
 
 
 def _text(value: object) -> str | None:

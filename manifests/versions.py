@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
 
 from augcli.manifests.errors import AugcliError
 
@@ -27,8 +29,16 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
         AugcliError: a package is missing.
     """
     try:
-        return {name: version(name) for name in packages}
+        return {name: _version(name) for name in packages}
     except PackageNotFoundError as error:
         raise AugcliError(
             f"the package {error.name} is not installed: reinstall augcli with pip"
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _version(package: str) -> str:
+    """As `importlib.metadata.version` has it, without parsing the package's whole description."""
+    found = distribution(package)
+    line = re.search(r"(?m)^Version: *(\S+)", found.read_text("METADATA") or "")
+    return line[1] if line else found.version

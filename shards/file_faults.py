@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from augcli.manifests.hashing import sha256_file
@@ -18,7 +19,7 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
             yield Fault(name, "is missing")
         elif sha256_file(path) != digest:
             yield Fault(name, "its bytes are not those that the manifest records")
-    for shard in manifest.shards:
+    for shard in manifest.shards if manifest.options["format"] == "tar" else ():
         where = f"{SHARDS_FOLDER}/{shard.name}"
         path = dataset / where
         if not path.is_file():
@@ -27,15 +28,17 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
             yield Fault(where, f"{path.stat().st_size} bytes, expected {shard.bytes}")
 
 
-def foreign_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Files that the manifest doesn't know."""
-    known = {MANIFEST_FILE, SHARDS_FOLDER, *manifest.file_hashes()}
-    yield from _foreign("", known, dataset)
-    if (dataset / SHARDS_FOLDER).is_dir():
-        shards = {shard.name for shard in manifest.shards}
-        yield from _foreign(f"{SHARDS_FOLDER}/", shards, dataset / SHARDS_FOLDER)
-
-
-def _foreign(prefix: str, known: Iterable[str], folder: Path) -> Iterator[Fault]:
-    for name in sorted({entry.name for entry in folder.iterdir()} - set(known)):
-        yield Fault(prefix + name, "does not belong to the dataset")
+def foreign_files(
+    dataset: Path, manifest: Manifest, view_files: Collection[str]
+) -> Iterator[Fault]:
+    """Files that the manifest and its table (`view_files`, in the folder format) don't know."""
+    shards = (f"{SHARDS_FOLDER}/{shard.name}" for shard in manifest.shards)
+    known = {MANIFEST_FILE, *manifest.file_hashes(), *view_files}
+    if manifest.options["format"] == "tar":
+        known.update(shards)
+    for folder, folders, files in os.walk(dataset):
+        folders.sort()
+        for name in sorted(files):
+            place = (Path(folder) / name).relative_to(dataset).as_posix()
+            if place not in known:
+                yield Fault(place, "does not belong to the dataset")

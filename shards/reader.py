@@ -52,6 +52,35 @@ class ShardMap:
         self._maps = {}
 
 
+class ViewFiles:
+    """The views of a dataset in the folder format: each is a file."""
+
+    def __init__(self, dataset: Path) -> None:
+        self.folder = dataset
+
+    def read(self, shard: str, offset: int, length: int) -> memoryview:
+        """The `length` bytes of the file `shard`.
+
+        Raises:
+            AugcliError: it is missing or of another size.
+        """
+        try:
+            data = (self.folder / shard).read_bytes()
+        except OSError as error:
+            raise AugcliError(
+                f"{self.folder / shard}: can't be read: {error.strerror}; expand again"
+            ) from error
+        if offset != 0 or len(data) != length:
+            raise AugcliError(
+                f"{self.folder / shard}: has {len(data)} bytes, expected {length}: it was changed; "
+                "run augcli verify, then expand again"
+            )
+        return memoryview(data)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
 def map_file(path: Path) -> mmap.mmap:
     """A shard, mapped for reading.
 

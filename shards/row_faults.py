@@ -9,7 +9,7 @@ from augcli.manifests.hashing import view_seed
 from augcli.manifests.keys import sample_key
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
 from augcli.manifests.reference import SPLITS
-from augcli.manifests.rounds import copy_of_round
+from augcli.manifests.rounds import copies_of_round
 from augcli.manifests.samples import ViewRow
 from augcli.shards.fault import Fault
 
@@ -38,19 +38,28 @@ def _check_counts(manifest: Manifest, rows: Sequence[ViewRow]) -> Iterator[Fault
         yield Fault(MANIFEST_FILE, f"bytes are {dict(manifest.bytes)}, expected {costs}")
     views = Counter(row.split for row in rows)
     first_round = Counter((row.split, row.label) for row in rows if row.round == 0)
+    first_samples = Counter({(r.split, r.label, r.key) for r in rows if r.round == 0})
+    samples = Counter((split, label) for split, label, _ in first_samples)
     for name, split in manifest.splits.items():
         if split.views != views[name]:
             yield Fault(SAMPLES_FILE, f"{views[name]} views of {name}, expected {split.views}")
         if split.samples != sum(split.per_class):
             yield Fault(MANIFEST_FILE, f"{name}: its samples are not the sum over its classes")
-        for label, count in enumerate(split.per_class):
-            if first_round[name, label] != count:
-                where = f"{name}, class {manifest.classes[label]}"
-                yield Fault(SAMPLES_FILE, f"{where}: {first_round[name, label]}, expected {count}")
+        for found, counts, what in (
+            (samples, split.per_class, "samples"),
+            (first_round, split.views_per_class, "views per round"),
+        ):
+            for label, count in enumerate(counts):
+                if found[name, label] != count:
+                    where = f"{name}, class {manifest.classes[label]}"
+                    fault = f"{where}: {found[name, label]} {what}, expected {count}"
+                    yield Fault(SAMPLES_FILE, fault)
 
 
 def _check_names(manifest: Manifest, rows: Sequence[ViewRow]) -> Iterator[Fault]:
     """Every view is in a shard that the manifest lists, once."""
+    if manifest.options["format"] != "tar":
+        return  # rows name files
     views = Counter(row.shard for row in rows)
     listed = Counter(shard.name for shard in manifest.shards)
     for name in sorted(name for name, times in listed.items() if times > 1):
@@ -83,18 +92,25 @@ def _check_samples(manifest: Manifest, rows: Sequence[ViewRow]) -> Iterator[Faul
 
 
 def _check_rounds(manifest: Manifest, rows: Sequence[ViewRow]) -> Iterator[Fault]:
-    """Law 9: every round holds every training sample once, with that round's copy."""
-    keys = {row.key for row in rows if row.split == "train"}
-    seen = Counter((row.round, row.key) for row in rows if row.split == "train")
-    for (number, key), times in seen.items():
+    """Law 9: every round holds every training sample with that round's copies, once each."""
+    keys = {row.key: row.label for row in rows if row.split == "train"}
+    seen = Counter((row.round, row.key, row.copy) for row in rows if row.split == "train")
+    for (number, key, copy), times in seen.items():
         if times != 1:
-            yield Fault(f"round {number}", f"{key} comes {times} times")
+            yield Fault(f"round {number}", f"copy {copy} of {key} comes {times} times")
         if number >= manifest.rounds:
             yield Fault(f"round {number}", f"there are only {manifest.rounds} rounds")
-    for number in range(manifest.rounds):
-        for key in sorted(key for key in keys if not seen[number, key]):
-            yield Fault(f"round {number}", f"{key} is missing")
+    expected: set[tuple[int, str, int]] = set()
+    for key, label in sorted(keys.items()):
+        if 0 <= label < len(manifest.repeats):
+            repeats = manifest.repeats[label].of(key)
+            for number in range(manifest.rounds):
+                copies = copies_of_round(number, repeats, manifest.originals)
+                expected |= {(number, key, copy) for copy in copies}
+    for number, key, copy in sorted(expected - set(seen)):
+        yield Fault(f"round {number}", f"copy {copy} of {key} is missing")
+    for number, key, copy in sorted(set(seen) - expected):
+        yield Fault(f"round {number}", f"{key}: copy {copy} does not belong there")
     for row in rows:
-        expected = copy_of_round(row.round, manifest.originals) if row.split == "train" else 0
-        if row.copy != expected:
-            yield Fault(f"round {row.round}", f"{row.key}: copy {row.copy}, expected {expected}")
+        if row.split != "train" and (row.round, row.copy) != (0, 0):
+            yield Fault(f"round {row.round}", f"{row.key}: copy {row.copy}, expected 0 of round 0")

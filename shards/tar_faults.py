@@ -24,12 +24,7 @@ def tar_faults(dataset: Path, shard: ShardRecord, rows: Sequence[ViewRow]) -> It
     path = dataset / SHARDS_FOLDER / shard.name
     if not path.is_file() or path.stat().st_size != shard.bytes:
         return
-    if any((row.split, row.round) != (shard.split, shard.round) for row in rows):
-        yield Fault(
-            where, f"holds views of another split or round than {shard.split}, {shard.round}"
-        )
-    if len(rows) != shard.samples:
-        yield Fault(where, f"{len(rows)} rows in {SAMPLES_FILE}, expected {shard.samples}")
+    yield from misplaced_rows(where, shard, rows)
     try:
         with map_file(path) as mapped:
             if sha256_bytes(memoryview(mapped)) != shard.sha256:
@@ -39,6 +34,16 @@ def tar_faults(dataset: Path, shard: ShardRecord, rows: Sequence[ViewRow]) -> It
             yield from _check_members(where, found, ordered, mapped)
     except AugcliError as error:
         yield Fault(where, str(error))
+
+
+def misplaced_rows(where: str, shard: ShardRecord, rows: Sequence[ViewRow]) -> Iterator[Fault]:
+    """Rows of a shard that are not of its split and round, and too many or too few of them."""
+    if any((row.split, row.round) != (shard.split, shard.round) for row in rows):
+        yield Fault(
+            where, f"holds views of another split or round than {shard.split}, {shard.round}"
+        )
+    if len(rows) != shard.views:
+        yield Fault(where, f"{len(rows)} rows in {SAMPLES_FILE}, expected {shard.views}")
 
 
 def _check_members(

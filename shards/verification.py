@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, read_manifest
-from augcli.manifests.samples import find_leaks, read_samples, rows_of
+from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest, read_manifest
+from augcli.manifests.samples import ViewRow, find_leaks, read_samples, rows_of
 from augcli.shards.fault import Fault
 from augcli.shards.file_faults import foreign_files, lost_files
 from augcli.shards.row_faults import row_faults
 from augcli.shards.tar_faults import tar_faults
+from augcli.shards.view_files import folder_faults
 
 __all__ = ["Fault", "Verification", "verify"]
 
@@ -50,16 +51,34 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
     """
     dataset = Path(dataset)
     manifest = read_manifest(dataset)
-    faults = [*lost_files(dataset, manifest), *foreign_files(dataset, manifest)]
     rows = rows_of(read_samples(dataset / SAMPLES_FILE))
+    is_tar = manifest.options["format"] == "tar"
+    view_files = () if is_tar else {row.shard for row in rows}
+    faults = [*lost_files(dataset, manifest), *foreign_files(dataset, manifest, view_files)]
     faults += row_faults(manifest, rows)
     if tuple(sorted(find_leaks(dataset / SAMPLES_FILE))) != manifest.reference.leaks:
         faults.append(Fault(MANIFEST_FILE, "reference.leaks differs from the images' hashes"))
-    by_shard = defaultdict(list)
-    for row in rows:
-        by_shard[row.shard].append(row)
+    by_shard = _by_shard(rows) if is_tar else _in_order(manifest, rows)
+    faults_of = tar_faults if is_tar else folder_faults
     for number, shard in enumerate(manifest.shards):
-        faults += tar_faults(dataset, shard, by_shard[shard.name])
+        faults += faults_of(dataset, shard, by_shard[shard.name])
         if report is not None:
             report(number + 1, len(manifest.shards))
     return Verification(dataset, len(manifest.shards), len(rows), tuple(faults))
+
+
+def _by_shard(rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:
+    by_shard = defaultdict(list)
+    for row in rows:
+        by_shard[row.shard].append(row)
+    return by_shard
+
+
+def _in_order(manifest: Manifest, rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:
+    """In the folder format rows name files: they are dealt out as the table has them."""
+    by_shard = {}
+    first = 0
+    for shard in manifest.shards:
+        by_shard[shard.name] = list(rows[first : first + shard.views])
+        first += shard.views
+    return by_shard

@@ -7,56 +7,83 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple, Protocol
 
 from augcli.manifests.files import publish
 from augcli.shards.tar import BLOCK, END, member_header, padding
 
+_BUFFER_BYTES = 1 << 17
 
-class ShardWriter:
-    """Writes `path` by way of `temporary`; as a context manager, discards it on an exception.
+Content = bytes
+Members = Mapping[str, Content]  # named here: below, a shard's `bytes` is a number
+
+
+class Address(NamedTuple):
+    """Where the first content of a view is: a file of the dataset, and the byte in it."""
+
+    shard: str
+    offset: int
+
+
+class Writer(Protocol):
+    """One shard in the making. As a context manager, it discards what was not published.
 
     Attributes:
-        samples: views written so far.
+        views: views written so far.
         bytes: bytes written so far.
-        sha256: hex digest of the whole file, once published.
     """
+
+    views: int
+    bytes: int
+
+    def write(self, name: str, class_name: str, members: Members) -> Address:
+        """Append one view; `members` maps extension to content, the image first."""
+        ...
+
+    def publish(self) -> str:
+        """Finish, flush to disk and give the final name; the SHA-256 of all that it holds."""
+        ...
+
+    def __enter__(self) -> Writer: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class ShardWriter:
+    """Writes the tar `path` by way of `temporary`."""
 
     def __init__(self, path: Path, temporary: Path) -> None:
         self.path = path
-        self.samples = 0
+        self.views = 0
         self.bytes = 0
-        self.sha256 = ""
         self._temporary = temporary
         self._digest = hashlib.sha256()
-        self._file = open(temporary, "wb")  # noqa: SIM115, closed by publish or discard
+        self._file = open(temporary, "wb", buffering=_BUFFER_BYTES)  # noqa: SIM115, see publish
 
-    @property
-    def next_content(self) -> int:
-        """Where the first content of the next view will begin, in bytes."""
-        return self.bytes + BLOCK
-
-    def write(self, name: str, members: Mapping[str, bytes]) -> None:
-        """Append one view; `members` maps extension to content, in the order of the tar."""
-        pieces = []
+    def write(self, name: str, class_name: str, members: Members) -> Address:
+        """Append one view; its members keep their order in the tar."""
+        address = Address(self.path.name, self.bytes + BLOCK)
+        pieces: list[Content] = []
         for extension, content in members.items():
-            pieces += [member_header(f"{name}.{extension}", len(content)), content]
+            pieces += (member_header(f"{name}.{extension}", len(content)), content)
             pieces.append(padding(len(content)))
         self._append(b"".join(pieces))
-        self.samples += 1
+        self.views += 1
+        return address
 
-    def publish(self) -> None:
-        """Finish the tar, flush it to disk and give it its name."""
+    def publish(self) -> str:
+        """Finish the tar, flush it to disk and give it its name; its SHA-256."""
         self._append(END)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         publish(self._temporary, self.path)
-        self.sha256 = self._digest.hexdigest()
-
-    def discard(self) -> None:
-        """Close and remove what was not published. Idempotent."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        return self._digest.hexdigest()
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -67,9 +94,10 @@ class ShardWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.discard()
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: Content) -> None:
         self._file.write(data)
         self._digest.update(data)
         self.bytes += len(data)

@@ -225,7 +225,7 @@ def _finding(
         wait_shares={row.arm: row.wait_share for row in throughput.arms},
         accuracies={row.arm: row.accuracies for row in accuracy},
         expansion_seconds=expansion.seconds,
-        samples=expansion.manifest.splits["train"].samples,
+        samples=expansion.manifest.splits["train"].views_per_round,
         rounds=expansion.manifest.rounds,
         epochs=config.epochs,
         disk_bytes=expansion.manifest.bytes["shards"],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from augcli.augment.fit import Fit
-from augcli.augment.policy import spec_of
+from augcli.augment.policy import checked_spec
 from augcli.augment.reference_data import find_root
 from augcli.augment.views import Recipe
 from augcli.manifests.errors import AugcliError
@@ -16,27 +17,40 @@ from augcli.train.views import SourceFile
 
 
 def manifest_recipe(manifest: Manifest) -> Recipe:
-    """The recipe that the stored views were made by."""
+    """The recipe that the stored views were made by.
+
+    Raises:
+        UsageError: a policy in the manifest is not one that augcli would have written.
+    """
     options = manifest.options
     return Recipe(
         fit=Fit(int(options["size"]), str(options["fit"])),
-        policy=spec_of(str(options["policy"]), manifest.policy),
+        policy=checked_spec(str(options["policy"]), manifest.policy),
         seed=int(options["seed"]),
         max_megapixels=float(options["max_megapixels"]),
+        class_policies=tuple(
+            (manifest.classes.index(name), checked_spec(options["class_policy"][name], policy))
+            for name, policy in sorted(manifest.class_policies.items())
+        ),
     )
 
 
 def source_files(samples: StoredSamples, manifest: Manifest, data: str | None) -> list[SourceFile]:
     """The training images that were expanded, with the hashes they had."""
     root = find_root(manifest.reference, data)
-    count = manifest.splits["train"].samples
+    count = manifest.splits["train"].views_per_round
     table = samples.of_split("train").slice(0, count)  # of round 0
     names = ("key", "source", "label", "source_sha256")
-    columns = (table.column(name).to_pylist() for name in names)
-    return [
-        SourceFile(key, root / source, label, digest)
-        for key, source, label, digest in zip(*columns, strict=True)
-    ]
+    rows = list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+    repeats = Counter(key for key, *_ in rows)
+    turns = Counter[str]()
+    files = []
+    for key, source, label, digest in rows:
+        files.append(
+            SourceFile(key, root / source, label, digest, turn=turns[key], repeats=repeats[key])
+        )
+        turns[key] += 1
+    return files
 
 
 def check_versions(dataset: Path, manifest: Manifest) -> None:

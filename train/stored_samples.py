@@ -37,25 +37,25 @@ class StoredSamples:
         return self._manifest.rounds if split == "train" else 1
 
     def of_split(self, split: str) -> pa.Table:
-        """One row per view, by round and key: the samples of round 0, of round 1, …
+        """One row per view, by round, key and copy: the views of round 0, of round 1, …
 
         Raises:
             AugcliError: not what the manifest says of this split.
         """
-        order = [("round", "ascending"), ("key", "ascending")]
+        order = [(name, "ascending") for name in ("round", "key", "copy")]
         table = read_samples(self._path, split=split).sort_by(order)
         self._check(split, table)
         return table
 
     def _check(self, split: str, table: pa.Table) -> None:
         record, rounds = self._manifest.splits[split], self.rounds(split)
-        if not table.num_rows == record.views == record.samples * rounds:
+        if not table.num_rows == record.views == record.views_per_round * rounds:
             raise self._fault(
                 f"has {table.num_rows} {split} rows where {MANIFEST_FILE} has {record.views} "
-                f"views: {record.samples} samples in {rounds} rounds"
+                f"views: {record.views_per_round} in each of {rounds} rounds"
             )
         keys = table.column("key").to_pylist()
-        if keys != keys[: record.samples] * rounds:
+        if keys != keys[: record.views_per_round] * rounds:
             raise self._fault(f"the {split} rounds differ in samples")
         self._check_labels(table.column("label"))
         self._check_shards(split, table.column("shard"))
@@ -69,10 +69,20 @@ class StoredSamples:
             raise self._fault(f"has labels {least} to {greatest} for {classes} classes")
 
     def _check_shards(self, split: str, names: Any) -> None:
+        if self._manifest.options["format"] != "tar":
+            self._check_files(split, names)
+            return
         known = {shard.name for shard in self._manifest.shards_of(split)}
         unknown = sorted(set(pc.unique(names).to_pylist()) - known)
         if unknown:
             raise self._fault(f"names the shard {unknown[0]}, which is none of the {split} shards")
+
+    def _check_files(self, split: str, names: Any) -> None:
+        """In the folder format each view is a file below its split's folder."""
+        for name in names.to_pylist():
+            parts = name.split("/")
+            if parts[0] != split or len(parts) != 3 or ".." in parts or "\\" in name:
+                raise self._fault(f"names the file {name}, which is none of the {split} views")
 
     def _fault(self, what: str) -> AugcliError:
         return AugcliError(f"{self._path}: {what}; run augcli verify, then expand again")

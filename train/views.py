@@ -1,7 +1,8 @@
 """Where a view's pixels come from: stored, or made on the fly. The same view either way.
 
 Samples are numbered by the order of their keys, so that both sources show the same samples in
-the same order. Arrays are uint8 RGB of shape (size, size, 3).
+the same order; where balancing gives a sample several views per round, each counts as one. Arrays
+are uint8 RGB of shape (size, size, 3).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_bytes
 from augcli.manifests.manifest import Manifest
-from augcli.manifests.rounds import copy_of_round
-from augcli.shards.reader import ShardMap
+from augcli.manifests.rounds import copies_of_round
+from augcli.shards.reader import ShardMap, ViewFiles
 from augcli.train.stored_samples import StoredSamples
 
 
@@ -54,12 +55,13 @@ class StoredViews:
     def __init__(
         self, dataset: Path, manifest: Manifest, samples: StoredSamples, split: str
     ) -> None:
-        self._shards = ShardMap(dataset)
+        is_tar = manifest.options["format"] == "tar"
+        self._shards = ShardMap(dataset) if is_tar else ViewFiles(dataset)
         self._codec_name = str(manifest.options["codec"])
         self._size = int(manifest.options["size"])
         self._rounds = samples.rounds(split)
         table = samples.of_split(split)
-        first = table.slice(0, manifest.splits[split].samples)
+        first = table.slice(0, manifest.splits[split].views_per_round)
         labels = first.column("label").to_numpy().astype(np.int64)
         self.samples = Labelled(tuple(first.column("key").to_pylist()), labels)
         self._names = table.column("shard").combine_chunks().dictionary_encode()
@@ -89,12 +91,17 @@ class StoredViews:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A reference image to be read again and again; `sha256` is what its bytes must have."""
+    """A reference image to be read again and again; `sha256` is what its bytes must have.
+
+    A sample with `repeats` views per round is there as often, with `turn` counting them from 0.
+    """
 
     key: str
     path: Path
     label: int
     sha256: str
+    turn: int = 0
+    repeats: int = 1
 
 
 class FreshViews:
@@ -103,7 +110,7 @@ class FreshViews:
     def __init__(
         self, files: Sequence[SourceFile], recipe: Recipe, *, augmented: bool, originals: bool
     ) -> None:
-        self._files = sorted(files, key=lambda file: file.key)
+        self._files = sorted(files, key=lambda file: (file.key, file.turn))
         self._recipe = recipe
         self._augmented = augmented
         self._originals = originals
@@ -120,8 +127,10 @@ class FreshViews:
             fitted = self._maker.fitted(self._bytes(file))
         except DecodeError as error:
             raise AugcliError(f"{file.path}: {error}") from error
-        copy = copy_of_round(epoch, self._originals) if self._augmented else 0
-        return self._maker.view(fitted, file.key, copy).pixels
+        copy = 0
+        if self._augmented:
+            copy = copies_of_round(epoch, file.repeats, self._originals)[file.turn]
+        return self._maker.view(fitted, file.key, copy, file.label).pixels
 
     def _bytes(self, file: SourceFile) -> bytes:
         try:

@@ -1,0 +1,217 @@
+"""The dataset that an expansion finds in its folder: what of it stays, and what has to be made.
+
+A finished dataset grows by rounds (more copies) and by chunks (new images); what is there stays as
+it is, byte for byte. Images that are gone or changed stop the run, unless it is told to prune or to
+refresh: then the chunks that held them are made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from augcli.augment.plan import ChunkOf, RoundShard, Task
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.hashing import sha256_if_readable
+from augcli.manifests.manifest import (
+    FAILURES_FILE,
+    SAMPLES_FILE,
+    SHARDS_FOLDER,
+    Manifest,
+    ShardRecord,
+    read_manifest,
+)
+from augcli.manifests.reference import Failure, Reference, Sample
+from augcli.manifests.samples import SCHEMA_NAMES, Columns, read_samples
+
+LISTED = 10
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How the images differ from those that were expanded: sources, sorted.
+
+    `mended` are failed images with other bytes than they had.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    mended: tuple[str, ...]
+
+
+class Earlier:
+    """A finished dataset: its files are in `records` (the folder, or a copy), shards in `dataset`.
+
+    Raises:
+        AugcliError: a file of it is missing or torn.
+    """
+
+    def __init__(self, dataset: Path, records: Path) -> None:
+        self.manifest: Manifest = read_manifest(records)
+        self.failures = read_failures(records / FAILURES_FILE)
+        self._dataset = dataset
+        self._records = records
+
+    @cached_property
+    def columns(self) -> Columns:
+        """All rows, in the order of the table: shard by shard."""
+        table = read_samples(self._records / SAMPLES_FILE)
+        return {name: table.column(name).to_pylist() for name in SCHEMA_NAMES}
+
+    @cached_property
+    def chunk_of(self) -> ChunkOf:
+        """Where each sample is."""
+        return {
+            key: (shard.split, shard.chunk)
+            for shard in self.manifest.shards
+            for key in self._column(shard, "key")
+        }
+
+    @cached_property
+    def unusable(self) -> Mapping[str, Failure]:
+        """By source, what was tried and failed."""
+        return {failure.source: failure for failure in self.failures if failure.tried}
+
+    @cached_property
+    def sha256(self) -> Mapping[str, str]:
+        """By source, the hash of each image that was expanded."""
+        return dict(zip(self.columns["source"], self.columns["source_sha256"], strict=True))
+
+    def changes(self, reference: Reference) -> Changes:
+        """Hold all images against the hashes that they had."""
+        now = {sample.source for sample in reference.samples}
+        known = {*self.sha256, *self.unusable}
+        changed = [
+            source
+            for source, digest in self.sha256.items()
+            if source in now and sha256_if_readable(reference.root / source) != digest
+        ]
+        mended = [
+            source
+            for source, failure in self.unusable.items()
+            if source in now and sha256_if_readable(reference.root / source) != failure.sha256
+        ]
+        return Changes(
+            added=tuple(sorted(now - known)),
+            removed=tuple(sorted(known - now)),
+            changed=tuple(sorted(changed)),
+            mended=tuple(sorted(mended)),
+        )
+
+    def kept(self, task: Task, changes: Changes) -> tuple[RoundShard, ...]:
+        """Those shards of a task that stay as they are: whole, and of the same images."""
+        return tuple(shard for shard in task.shards if self._stays(shard, task, changes))
+
+    def rows(self, shard: str) -> Columns:
+        """The rows of a shard."""
+        record = self._shards[shard]
+        return {name: self._column(record, name) for name in SCHEMA_NAMES}
+
+    def record(self, shard: str) -> ShardRecord:
+        """The record of a shard."""
+        return self._shards[shard]
+
+    @cached_property
+    def _shards(self) -> Mapping[str, ShardRecord]:
+        return {shard.name: shard for shard in self.manifest.shards}
+
+    @cached_property
+    def _starts(self) -> Mapping[str, int]:
+        starts: dict[str, int] = {}
+        row = 0
+        for shard in self.manifest.shards:
+            starts[shard.name] = row
+            row += shard.views
+        if row != len(self.columns["key"]):
+            raise AugcliError(f"{self._records / SAMPLES_FILE}: not the rows of its manifest")
+        return starts
+
+    def _column(self, shard: ShardRecord, name: str) -> list[Any]:
+        first = self._starts[shard.name]
+        return self.columns[name][first : first + shard.views]
+
+    def _stays(self, shard: RoundShard, task: Task, changes: Changes) -> bool:
+        record = self._shards.get(shard.name)
+        if record is None or not self._is_there(record):
+            return False
+        keys: dict[Any, None] = dict.fromkeys(self._column(record, "key"))
+        if list(keys) != [sample.key for sample in task.samples]:
+            return False
+        return set(changes.changed).isdisjoint(sample.source for sample in task.samples)
+
+    def _is_there(self, record: ShardRecord) -> bool:
+        try:
+            if record.name.endswith(".tar"):
+                return os.path.getsize(self._path(record)) == record.bytes  # noqa: PTH202
+            places = zip(self._column(record, "shard"), self._column(record, "length"), strict=True)
+            return all(
+                os.path.getsize(self._dataset / str(place)) == length  # noqa: PTH202
+                for place, length in places
+            )
+        except OSError:
+            return False
+
+    def _path(self, record: ShardRecord) -> Path:
+        return self._dataset / SHARDS_FOLDER / record.name
+
+
+def check_changes(
+    changes: Changes, root: Path, *, prune: bool, refresh: bool, retry_failed: bool
+) -> None:
+    """Stop at changes that the user has not agreed to.
+
+    Raises:
+        AugcliError: listing the images, and the options that would go on.
+    """
+    problems: list[tuple[str, str]] = []
+    options: dict[str, None] = {}
+    for sources, what, agreed, option in (
+        (changes.removed, "is gone", prune, "--prune (drop what is gone)"),
+        (changes.changed, "has changed", refresh, "--refresh (make changed images' views anew)"),
+        (
+            changes.mended,
+            "failed and has changed since",
+            retry_failed,
+            "--retry-failed (try failed images again)",
+        ),
+    ):
+        if not agreed and sources:
+            problems += [(source, what) for source in sources]
+            options[option] = None
+    if problems:
+        listed = "\n".join(f"  {root / source}: {what}" for source, what in problems[:LISTED])
+        more = f"\n  … and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+        raise AugcliError(
+            f"images that were already expanded are not what they were:\n{listed}{more}\n"
+            f"put them back, go on with {', '.join(options)}, or expand into another folder"
+        )
+
+
+def usable(
+    reference: Reference, earlier: Earlier, retry_failed: bool
+) -> tuple[tuple[Sample, ...], tuple[Failure, ...]]:
+    """The samples to expand, and those that failed before and are left alone."""
+    if retry_failed:
+        return reference.samples, ()
+    failed = earlier.unusable
+    samples = tuple(sample for sample in reference.samples if sample.source not in failed)
+    there = {sample.source for sample in reference.samples}
+    return samples, tuple(failure for source, failure in failed.items() if source in there)
+
+
+def read_failures(path: Path) -> list[Failure]:
+    """The rows of `failures.jsonl`: the inputs that were not used, with reasons.
+
+    Raises:
+        AugcliError: missing or torn.
+    """
+    try:
+        return [Failure(**json.loads(line)) for line in path.read_bytes().splitlines()]
+    except (OSError, ValueError, TypeError) as error:
+        raise AugcliError(f"{path}: can't be read: {error}; expand again") from error

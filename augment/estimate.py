@@ -1,0 +1,127 @@
+"""What an expansion will cost, from a few views made beforehand: bytes and time, by codec."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from augcli.augment.decode import DecodeError
+from augcli.augment.encode import codec_named
+from augcli.augment.plan import Task
+from augcli.augment.task import Job
+from augcli.augment.views import ViewMaker
+from augcli.manifests.errors import AugcliError
+from augcli.shards.tar import BLOCK
+
+SAMPLE_IMAGES = 8
+TAR_OVERHEAD = 3 * BLOCK + BLOCK // 2 + BLOCK + 2 * BLOCK  # headers, padding, label, record
+RESERVE = 1.1  # the sample may have been of the smaller images
+_TIMES = 3
+
+
+@dataclass(frozen=True)
+class CodecCost:
+    """What one view costs as stored by `codec`: bytes of the image; microseconds, one core."""
+
+    codec: str
+    bytes_per_view: float
+    encode_microseconds: float
+    decode_microseconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is to be made: views and bytes with all overhead, and what a view costs.
+
+    `view_microseconds` is what making one view costs without encoding it, its share of reading
+    and decoding its image included. `costs` are by codec, the chosen one first.
+    """
+
+    views: int
+    bytes: int
+    view_microseconds: float
+    costs: tuple[CodecCost, ...]
+
+
+def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate | None:
+    """Make a few of the views to be made; None when there are none, or none can be made."""
+    views = sum(task.views for task in tasks)
+    maker = ViewMaker(job.recipe)
+    fitted = []
+    began = time.perf_counter()
+    for task, number in _spread(tasks):
+        sample = task.samples[number]
+        try:
+            frame = maker.fitted((job.root / sample.source).read_bytes())
+        except (DecodeError, OSError):
+            continue
+        fitted.append((sample, frame, len(task.shards)))
+    if not fitted:
+        return None
+    image_seconds = (time.perf_counter() - began) / len(fitted)
+    made = []
+    began = time.perf_counter()
+    for sample, frame, _ in fitted:
+        copy = 1 if sample.split == "train" else 0
+        made.append(maker.view(frame, sample.key, copy, sample.label).rgbx.copy())
+    seconds = (time.perf_counter() - began) / len(made)
+    shares = fmean(rounds for _, _, rounds in fitted)
+    costs = tuple(_cost(codec, made, job.quality) for codec in codecs)
+    overhead = TAR_OVERHEAD if job.format == "tar" else BLOCK
+    total = views * (costs[0].bytes_per_view + overhead)
+    return Estimate(views, round(total), (image_seconds / shares + seconds) * 1e6, costs)
+
+
+def check_space(dataset: Path, wanted: Estimate) -> None:
+    """Refuse what can't fit.
+
+    Raises:
+        AugcliError: saying how much is needed and how much is free.
+    """
+    folder = dataset.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:  # a file system that doesn't say
+        return
+    if wanted.bytes * RESERVE > free:
+        raise AugcliError(
+            f"--out {dataset}: about {wanted.bytes / 1e9:,.2f} GB are needed and "
+            f"{free / 1e9:,.2f} GB are free there: make room, name a folder elsewhere, or ask for "
+            "fewer --copies, a smaller --size or a lower --quality"
+        )
+
+
+def _spread(tasks: Sequence[Task]) -> Iterable[tuple[Task, int]]:
+    """Some samples of the tasks, evenly: task, and number of the sample in it."""
+    everything = [(task, number) for task in tasks for number in range(len(task.samples))]
+    step = max(1, len(everything) // SAMPLE_IMAGES)
+    return everything[step // 2 :: step][:SAMPLE_IMAGES]
+
+
+def _cost(name: str, views: Sequence[object], quality: int) -> CodecCost:
+    codec = codec_named(name)
+    encoded: list[bytes] = []
+    encode_seconds, decode_seconds = [], []
+    for pixels in views:
+        times = []
+        for _ in range(_TIMES):
+            start = time.perf_counter()
+            data = codec.encode(pixels, quality)  # type: ignore[arg-type]
+            middle = time.perf_counter()
+            codec.decode(data)
+            times.append((middle - start, time.perf_counter() - middle))
+        encoded.append(data)
+        encode_seconds.append(min(first for first, _ in times))
+        decode_seconds.append(min(second for _, second in times))
+    return CodecCost(
+        name,
+        fmean(map(len, encoded)),
+        fmean(encode_seconds) * 1e6,
+        fmean(decode_seconds) * 1e6,
+    )

@@ -1,0 +1,36 @@
+"""What the user wrote for a policy, before anything is made of it: a name, or a file's text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from augcli.manifests.errors import UsageError
+
+FILE_EXTENSIONS = (".yaml", ".yml", ".json")
+MAX_FILE_BYTES = 1 << 20
+
+
+def is_file(name: str) -> bool:
+    """Whether a policy's name is that of a file."""
+    return Path(name).suffix.lower() in FILE_EXTENSIONS
+
+
+def recorded_name(name: str) -> str:
+    """The name that records keep: of a file without its folder, which is no one else's business."""
+    return Path(name).name if is_file(name) else name
+
+
+def policy_text(name: str) -> str:
+    """The text of a policy's file; '' for presets.
+
+    Raises:
+        UsageError: the file can't be read, or is no policy by its size.
+    """
+    if not is_file(name):
+        return ""
+    try:
+        if Path(name).stat().st_size > MAX_FILE_BYTES:
+            raise UsageError(f"--policy {name}: over {MAX_FILE_BYTES} bytes; not a policy")
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--policy {name}: can't be read: {error}") from error
