@@ -22,6 +22,7 @@ from augcli.manifests.files import exclusive_lock, write_atomic
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import (
     CARD_FILE,
+    CROISSANT_FILE,
     FAILURES_FILE,
     MANIFEST_FILE,
     PREVIEW_FILE,
@@ -37,7 +38,15 @@ from augcli.shards.file_faults import lost_files
 IDENTITY_FILE = "identity.json"
 LOCK_FILE = "lock"
 OWN_NAMES = frozenset(
-    (CARD_FILE, FAILURES_FILE, MANIFEST_FILE, PREVIEW_FILE, SAMPLES_FILE, SHARDS_FOLDER)
+    (
+        CARD_FILE,
+        CROISSANT_FILE,
+        FAILURES_FILE,
+        MANIFEST_FILE,
+        PREVIEW_FILE,
+        SAMPLES_FILE,
+        SHARDS_FOLDER,
+    )
 )
 
 
@@ -151,7 +160,8 @@ class DatasetFolder:
 
     def _clear_temporary_files(self) -> None:
         """What a killed run left under temporary names."""
-        for leftover in (*self.path.glob(".*.tmp"), *self._work.iterdir()):
+        pages = (*self.path.glob(".*.tmp"), *(self.path / SHARDS_FOLDER).glob(".*.tmp"))
+        for leftover in (*pages, *self._work.iterdir()):
             if leftover.name.endswith(".tmp"):
                 leftover.unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from augcli.augment.card import dataset_card
 from augcli.augment.identity import Identity
+from augcli.augment.indexes import index_pages
 from augcli.augment.plan import Plan, Task
 from augcli.augment.previewing import headings, read_samples, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
@@ -66,7 +67,7 @@ class _Totals:
 
 
 def finish(job: Job, plan: Plan, reference: Reference, identity: Identity) -> None:
-    """Write samples, failures, preview, card and manifest from the records of all tasks.
+    """Write samples, failures, preview, card, indexes and manifest from the records of all tasks.
 
     Raises:
         AugcliError: nothing to train on is left, or a file can't be written.
@@ -80,6 +81,7 @@ def finish(job: Job, plan: Plan, reference: Reference, identity: Identity) -> No
         pages = {
             PREVIEW_FILE: _preview(job, identity, reference, totals),
             CARD_FILE: dataset_card(manifest).encode(),
+            **index_pages(manifest),
         }
         for name, content in pages.items():
             write_atomic(job.dataset / name, content)

@@ -25,6 +25,9 @@ FAILURES_FILE = "failures.jsonl"
 CARD_FILE = "README.md"
 PREVIEW_FILE = "preview.png"
 SHARDS_FOLDER = "shards"
+CROISSANT_FILE = "croissant.json"
+SIZES_FILE = f"{SHARDS_FOLDER}/sizes.json"
+TIMM_FILE = f"{SHARDS_FOLDER}/_info.json"
 WORK_FOLDER = ".work"  # only while an expansion is not finished
 
 OPTIONS: Mapping[str, tuple[type, ...]] = {
@@ -98,7 +101,7 @@ class Manifest:
     `options` are those that decide bytes (see `OPTIONS`), `policy` is the pipeline in
     albumentations' own serialised form, `rounds` counts the rounds stored of the training split,
     and `bytes` is what the views cost: `images` encoded, `shards` with all tar overhead. `pages`
-    are the card and the preview with their SHA-256.
+    are the files of `page_names` with their SHA-256.
     """
 
     options: Mapping[str, Any]
@@ -138,6 +141,23 @@ class Manifest:
         return tuple(shard for shard in self.shards if shard.split == split)
 
 
+def wids_file(split: str) -> str:
+    """Where the `wids` index of a split lies.
+
+    Not `train` between two signs: by that, `load_dataset("webdataset", data_dir=…)` would take the
+    index for a shard of the training split.
+    """
+    return f"{SHARDS_FOLDER}/wids-{split}set.json"
+
+
+def page_names(options: Mapping[str, Any], splits: Mapping[str, SplitRecord]) -> frozenset[str]:
+    """The pages of a dataset with these options and splits: card, preview and indexes."""
+    indexes = [wids_file(split) for split, record in splits.items() if record.views]
+    if options["codec"] != "npy":  # timm opens images; of arrays it would silently read none
+        indexes.append(TIMM_FILE)
+    return frozenset((CARD_FILE, PREVIEW_FILE, CROISSANT_FILE, SIZES_FILE, *indexes))
+
+
 RecordT = TypeVar("RecordT", ReferenceRecord, SplitRecord, FileRecord, ShardRecord)
 
 
@@ -175,21 +195,22 @@ def read_manifest(dataset: Path) -> Manifest:
 
 
 def _from_json(content: dict[str, Any]) -> Manifest:
+    options = _options(content["options"])
+    splits = {
+        split: _split_record(content["splits"][split], len(content["classes"])) for split in SPLITS
+    }
     return Manifest(
-        options=_options(content["options"]),
+        options=options,
         policy=dict(content["policy"]),
         versions=dict(content["versions"]),
         reference=_reference_record(content["reference"]),
         classes=tuple(str(name) for name in content["classes"]),
         rounds=_count("rounds", content["rounds"]),
-        splits={
-            split: _split_record(content["splits"][split], len(content["classes"]))
-            for split in SPLITS
-        },
+        splits=splits,
         bytes={name: _count(name, content["bytes"][name]) for name in content["bytes"]},
         samples=_file_record(content["samples"], SAMPLES_FILE),
         failures=_file_record(content["failures"], FAILURES_FILE),
-        pages={name: str(content["pages"][name]) for name in (CARD_FILE, PREVIEW_FILE)},
+        pages=_pages(content["pages"], page_names(options, splits)),
         shards=tuple(_shard_record(shard) for shard in content["shards"]),
     )
 
@@ -200,6 +221,12 @@ def _options(content: dict[str, Any]) -> dict[str, Any]:
         if type(content[name]) not in kinds:
             raise ValueError(f"option {name}: {content[name]!r}")
     return dict(content)
+
+
+def _pages(content: dict[str, Any], expected: frozenset[str]) -> dict[str, str]:
+    if content.keys() != expected:
+        raise ValueError(f"pages {sorted(content)} instead of {sorted(expected)}")
+    return {name: str(digest) for name, digest in content.items()}
 
 
 def _file_record(content: dict[str, Any], expected: str) -> FileRecord:

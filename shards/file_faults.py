@@ -29,11 +29,14 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
 
 def foreign_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
     """Files that the manifest doesn't know."""
-    known = {MANIFEST_FILE, SHARDS_FOLDER, *manifest.file_hashes()}
+    inside = f"{SHARDS_FOLDER}/"
+    names = manifest.file_hashes()
+    known = {MANIFEST_FILE, SHARDS_FOLDER, *names}
     yield from _foreign("", known, dataset)
     if (dataset / SHARDS_FOLDER).is_dir():
         shards = {shard.name for shard in manifest.shards}
-        yield from _foreign(f"{SHARDS_FOLDER}/", shards, dataset / SHARDS_FOLDER)
+        pages = {name.removeprefix(inside) for name in names if name.startswith(inside)}
+        yield from _foreign(inside, shards | pages, dataset / SHARDS_FOLDER)
 
 
 def _foreign(prefix: str, known: Iterable[str], folder: Path) -> Iterator[Fault]:
