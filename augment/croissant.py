@@ -1,4 +1,4 @@
-"""`croissant.json`: the dataset as MLCommons' Croissant 1.0 metadata, which search engines read too.
+"""`croissant.json`: the dataset as MLCommons' Croissant 1.0 metadata, for loaders and searches.
 
 https://docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html
 

@@ -4,8 +4,9 @@ Beside the shards, whose names in them are relative: the folder can be moved or 
 
     shards/sizes.json            {shard: samples}; webdataset's own examples and open_clip read it
     shards/_info.json            timm: `create_dataset("wds/", root=DATASET/shards, split="train")`
-    shards/wids-trainset.json    wids: `ShardListDataset(INDEX)`, random access by number; one file
-                                 for each split that has views, its rounds one after the other
+    shards/wids-trainset.json    wids: `ShardListDataset(INDEX, cache_dir=DATASET/shards)`, random
+                                 access by number; a file for each split that has views, with its
+                                 rounds one after the other (without `cache_dir` it copies shards)
     croissant.json               MLCommons' metadata, see `croissant`
 
 The JSON is ASCII, as some of these readers decode with the encoding of the machine.
