@@ -92,7 +92,7 @@ def test_files_are_those_of_the_dataset(dataset: Path) -> None:
 def test_another_table_is_refused(dataset: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(dataset, tmp_path / "copy")
     pq.write_table(pq.read_table(copy / SAMPLES_FILE).slice(1), copy / SAMPLES_FILE)
-    with pytest.raises(Exception, match="samples.parquet") as error:
+    with pytest.raises(Exception, match=SAMPLES_FILE) as error:
         records(opened(copy), "samples")
     assert "Hash of downloaded file" in str(error.value.__cause__)
 
