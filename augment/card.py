@@ -7,7 +7,7 @@ import yaml
 from augcli.augment.encode import codec_named
 from augcli.manifests.manifest import PREVIEW_FILE, Manifest
 
-_HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _SIZE_CATEGORIES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -34,7 +34,7 @@ def _front_matter(manifest: Manifest) -> str:
             {
                 "config_name": "default",
                 "data_files": [
-                    {"split": _HUB_SPLITS[name], "path": f"shards/{name}-*.tar"}
+                    {"split": HUB_SPLITS[name], "path": f"shards/{name}-*.tar"}
                     for name, split in manifest.splits.items()
                     if split.views
                 ],

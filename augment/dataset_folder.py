@@ -157,7 +157,8 @@ class DatasetFolder:
 
     def _clear_temporary_files(self) -> None:
         """What a killed run left under temporary names."""
-        for leftover in (*self.path.glob(".*.tmp"), *self._work.iterdir()):
+        pages = (*self.path.glob(".*.tmp"), *(self.path / SHARDS_FOLDER).glob(".*.tmp"))
+        for leftover in (*pages, *self._work.iterdir()):
             if leftover.name.endswith(".tmp"):
                 if leftover.is_dir():
                     shutil.rmtree(leftover)

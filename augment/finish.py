@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from augcli.augment.card import dataset_card
+from augcli.augment.indexes import index_pages
 from augcli.augment.preparing import Filling, Prepared
 from augcli.augment.previewing import headings, read_samples, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
@@ -36,7 +37,7 @@ MIN_USABLE = 0.1  # below this part of the images, something is wrong with all o
 
 
 def finish(prepared: Prepared) -> None:
-    """Write samples, failures, preview, card and manifest from the records of all tasks.
+    """Write samples, failures, preview, card, indexes and manifest from the records of all tasks.
 
     Raises:
         AugcliError: nothing to train on is left, or a file can't be written.
@@ -53,6 +54,7 @@ def finish(prepared: Prepared) -> None:
         pages = {
             PREVIEW_FILE: _preview(prepared, totals),
             CARD_FILE: dataset_card(manifest).encode(),
+            **index_pages(manifest),
         }
         for name, content in pages.items():
             write_atomic(dataset / name, content)

@@ -26,8 +26,11 @@ SAMPLES_FILE = "samples.parquet"
 FAILURES_FILE = "failures.jsonl"
 CARD_FILE = "README.md"
 PREVIEW_FILE = "preview.png"
-PAGE_FILES = (CARD_FILE, PREVIEW_FILE)
 SHARDS_FOLDER = "shards"
+CROISSANT_FILE = "croissant.json"
+SIZES_FILE = f"{SHARDS_FOLDER}/sizes.json"
+TIMM_FILE = f"{SHARDS_FOLDER}/_info.json"
+PAGE_FILES = (CARD_FILE, PREVIEW_FILE, CROISSANT_FILE)  # beside the manifest
 WORK_FOLDER = ".work"  # only while an expansion is not finished
 
 OPTIONS: Mapping[str, tuple[type, ...]] = {
@@ -122,7 +125,7 @@ class Manifest:
     `options` are those that decide bytes (see `OPTIONS`), `policy` is the pipeline in
     albumentations' own serialised form, `rounds` counts the rounds stored of the training split,
     and `bytes` is what the views cost: `images` encoded, `shards` with all tar overhead. `pages`
-    are the card, the preview and other tools' indexes with their SHA-256. `class_policies` are
+    are the files of `page_names` with their SHA-256. `class_policies` are
     those of the classes that have one of their own, `repeats` says by label how often training
     samples are shown per round.
     """
@@ -168,6 +171,26 @@ class Manifest:
 
 _SHARD_NAME = re.compile(r"(train-r\d{3,}|val|test)-\d{5,}(\.tar)?")
 
+
+def wids_file(split: str) -> str:
+    """Where the `wids` index of a split lies.
+
+    Not `train` between two signs: by that, `load_dataset("webdataset", data_dir=…)` would take the
+    index for a shard of the training split.
+    """
+    return f"{SHARDS_FOLDER}/wids-{split}set.json"
+
+
+def page_names(options: Mapping[str, Any], splits: Mapping[str, SplitRecord]) -> frozenset[str]:
+    """The pages of a dataset with these options and splits: card, preview and indexes of shards."""
+    if options["format"] != "tar":
+        return frozenset((CARD_FILE, PREVIEW_FILE))
+    indexes = [wids_file(split) for split, record in splits.items() if record.views]
+    if options["codec"] != "npy":  # timm opens images; of arrays it would silently read none
+        indexes.append(TIMM_FILE)
+    return frozenset((CARD_FILE, PREVIEW_FILE, CROISSANT_FILE, SIZES_FILE, *indexes))
+
+
 RecordT = TypeVar("RecordT", ReferenceRecord, SplitRecord, FileRecord, ShardRecord)
 
 
@@ -205,8 +228,12 @@ def read_manifest(dataset: Path) -> Manifest:
 
 
 def _from_json(content: dict[str, Any]) -> Manifest:
+    options = _options(content["options"])
+    splits = {
+        split: _split_record(content["splits"][split], len(content["classes"])) for split in SPLITS
+    }
     return Manifest(
-        options=_options(content["options"]),
+        options=options,
         policy=dict(content["policy"]),
         class_policies=_class_policies(content),
         versions=dict(content["versions"]),
@@ -214,14 +241,11 @@ def _from_json(content: dict[str, Any]) -> Manifest:
         classes=tuple(str(name) for name in content["classes"]),
         repeats=tuple(_repeats(entry) for entry in _one_each(content, "repeats")),
         rounds=_count("rounds", content["rounds"]),
-        splits={
-            split: _split_record(content["splits"][split], len(content["classes"]))
-            for split in SPLITS
-        },
+        splits=splits,
         bytes={name: _count(name, content["bytes"][name]) for name in content["bytes"]},
         samples=_file_record(content["samples"], SAMPLES_FILE),
         failures=_file_record(content["failures"], FAILURES_FILE),
-        pages={name: str(content["pages"][name]) for name in PAGE_FILES},
+        pages=_pages(content["pages"], page_names(options, splits)),
         shards=tuple(_shard_record(shard) for shard in content["shards"]),
     )
 
@@ -258,6 +282,12 @@ def _repeats(content: dict[str, Any]) -> ClassRepeats:
     if type(repeats.extra_below) is not float or not 0 <= repeats.extra_below < 1:
         raise ValueError(f"extra_below: {repeats.extra_below!r}")
     return repeats
+
+
+def _pages(content: dict[str, Any], expected: frozenset[str]) -> dict[str, str]:
+    if content.keys() != expected:
+        raise ValueError(f"pages {sorted(content)} instead of {sorted(expected)}")
+    return {name: str(digest) for name, digest in content.items()}
 
 
 def _file_record(content: dict[str, Any], expected: str) -> FileRecord:

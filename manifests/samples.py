@@ -33,7 +33,7 @@ SCHEMA_NAMES = (
     "length",
     "applied",
 )
-_NUMBERS = {"label": 32, "copy": 32, "round": 32, "offset": 64, "length": 64}  # bits
+INTEGER_BITS = {"label": 32, "copy": 32, "round": 32, "offset": 64, "length": 64}
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +41,9 @@ def _schema() -> pa.Schema:
     import pyarrow as pa
 
     number = {32: pa.int32(), 64: pa.int64()}
-    types = [number[_NUMBERS[name]] if name in _NUMBERS else pa.string() for name in SCHEMA_NAMES]
+    types = [
+        number[INTEGER_BITS[name]] if name in INTEGER_BITS else pa.string() for name in SCHEMA_NAMES
+    ]
     return pa.schema(list(zip(SCHEMA_NAMES, types, strict=True)))
 
 

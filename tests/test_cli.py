@@ -116,7 +116,7 @@ def test_verify_lists_faults_and_fails(dataset: Path, tmp_path: Path) -> None:
 
     copy = tmp_path / "copy"
     shutil.copytree(dataset, copy)
-    shard = sorted((copy / "shards").iterdir())[0]
+    shard = sorted((copy / "shards").glob("*.tar"))[0]
     data = bytearray(shard.read_bytes())
     data[600] ^= 1
     shard.write_bytes(data)

@@ -17,6 +17,7 @@ from augcli.manifests.manifest import (
     ReferenceRecord,
     ShardRecord,
     SplitRecord,
+    page_names,
     read_manifest,
 )
 
@@ -49,7 +50,15 @@ MANIFEST = Manifest(
     bytes={"images": 700, "shards": 10240},
     samples=FileRecord("samples.parquet", 7, "cd" * 32),
     failures=FileRecord("failures.jsonl", 1, "ef" * 32),
-    pages={"README.md": "67" * 32, "preview.png": "89" * 32},
+    pages={
+        "README.md": "67" * 32,
+        "croissant.json": "ab" * 32,
+        "preview.png": "89" * 32,
+        "shards/_info.json": "01" * 32,
+        "shards/sizes.json": "23" * 32,
+        "shards/wids-trainset.json": "45" * 32,
+        "shards/wids-valset.json": "67" * 32,
+    },
     shards=(
         ShardRecord("train-r000-00000.tar", "train", 0, 0, 3, 4096, "01" * 32),
         ShardRecord("train-r001-00000.tar", "train", 1, 0, 3, 4096, "23" * 32),
@@ -219,3 +228,26 @@ def test_tables_lie_beside_the_manifest(tmp_path: Path, table: str) -> None:
     loaded[table]["file"] = "../elsewhere"
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(loaded))
     assert_refused(tmp_path, "../elsewhere")
+
+
+@pytest.mark.parametrize("name", MANIFEST.pages)
+def test_every_page_must_be_there(tmp_path: Path, name: str) -> None:
+    loaded = content()
+    del loaded["pages"][name]
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(loaded))
+    assert_refused(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "shards/train-r000-00000.tar", "notes.txt"])
+def test_no_other_page_is_known(tmp_path: Path, name: str) -> None:
+    loaded = content()
+    loaded["pages"][name] = "00" * 32
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(loaded))
+    assert_refused(tmp_path, name)
+
+
+def test_pages_are_those_that_someone_can_read() -> None:
+    """No `wids` index of an empty split, and none for timm, which opens images, of arrays."""
+    assert page_names(MANIFEST.options, MANIFEST.splits) == set(MANIFEST.pages)
+    arrays = page_names({**MANIFEST.options, "codec": "npy"}, MANIFEST.splits)
+    assert set(MANIFEST.pages) - arrays == {"shards/_info.json"}

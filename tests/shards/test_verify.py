@@ -25,6 +25,7 @@ from augcli.manifests.samples import SCHEMA, ViewRow, read_samples, rows_of
 from augcli.shards import verify
 
 TRAIN = "train-r001-00000.tar"
+PAGES = ["README.md", "croissant.json", "preview.png", "shards/_info.json", "shards/sizes.json"]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_intact(intact: Path) -> None:
     result = verify(intact, lambda *counts: reports.append(counts))
     assert result.faults == ()
     assert result.to_json()["ok"] is True
-    shards = len(list((intact / SHARDS_FOLDER).iterdir()))
+    shards = len(list((intact / SHARDS_FOLDER).glob("*.tar")))
     assert result.shards == shards > 4
     assert result.views == len(rows(intact)) > 30
     assert reports == [(number + 1, shards) for number in range(shards)]
@@ -173,7 +174,7 @@ def test_deleted_folder_of_shards(dataset: Path) -> None:
     assert set(faults(dataset)) == names
 
 
-@pytest.mark.parametrize("name", ["README.md", "preview.png"])
+@pytest.mark.parametrize("name", PAGES)
 def test_changed_page(dataset: Path, name: str) -> None:
     path = dataset / name
     path.write_bytes(path.read_bytes() + b" ")
@@ -188,7 +189,17 @@ def test_leaks_that_the_manifest_hides(dataset: Path) -> None:
     assert "leaks" in faults(dataset)[MANIFEST_FILE]
 
 
-@pytest.mark.parametrize("extra", ["shards/train-r009-00000.tar", "notes.txt", ".hidden", "work/"])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "shards/train-r009-00000.tar",
+        "shards/croissant.json",
+        "sizes.json",
+        "notes.txt",
+        ".hidden",
+        "work/",
+    ],
+)
 def test_extra_file(dataset: Path, extra: str) -> None:
     if extra.endswith("/"):
         (dataset / extra).mkdir()
@@ -197,7 +208,7 @@ def test_extra_file(dataset: Path, extra: str) -> None:
     assert faults(dataset) == {extra.rstrip("/"): " does not belong to the dataset"}
 
 
-@pytest.mark.parametrize("name", [FAILURES_FILE, "README.md", "preview.png"])
+@pytest.mark.parametrize("name", [FAILURES_FILE, *PAGES])
 def test_missing_file(dataset: Path, name: str) -> None:
     (dataset / name).unlink()
     assert faults(dataset) == {name: " is missing"}
