@@ -21,7 +21,7 @@ _SIZE = slice(124, 136)
 _CHECKSUM = slice(148, 156)
 
 
-_OWNER = b"0000644\00000000\00000000\0"  # mode, owner, group
+_OWNER = b"0000644\0" + 2 * b"0000000\0"  # mode, owner, group
 _MTIME = b"00000000000\0"  # 1970, so that time decides nothing
 _TAIL = (b"0".ljust(101, b"\0") + b"ustar\x0000").ljust(BLOCK - _CHECKSUM.stop, b"\0")
 _FIXED_SUM = sum(_OWNER) + sum(_MTIME) + sum(_TAIL) + 8 * ord(" ")  # the checksum as blanks
