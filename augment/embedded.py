@@ -59,12 +59,14 @@ def _render_all(folder: Path) -> None:
 
 def _render_class(task: tuple[Path, str, str, int]) -> None:
     from augcli.augment.encode import codec_named
+    from augcli.augment.frame import rgbx_of
 
     folder, split, name, count = task
     encode = codec_named("jpeg").encode
     for number in range(count):
         rng = np.random.default_rng(view_seed(VERSION, f"{split}/{name}", number))
-        (folder / f"{number:04d}.jpg").write_bytes(encode(render(name, rng), JPEG_QUALITY))
+        image = rgbx_of(render(name, rng))
+        (folder / f"{number:04d}.jpg").write_bytes(encode(image, JPEG_QUALITY))
 
 
 def _publish(temporary: Path, folder: Path) -> None:
