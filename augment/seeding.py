@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from augcli.manifests.hashing import SEED_BITS
+
 _WORD = (1 << 64) - 1
 
 
@@ -36,7 +38,13 @@ class ViewStream:
         self._numpy_is_fresh = self._python_is_fresh = False
 
     def reseed(self, seed: int) -> None:
-        """Start the stream of `seed`, a number of 128 bits, from its beginning."""
+        """Start the stream of `seed`, a number of 128 bits, from its beginning.
+
+        Raises:
+            OverflowError: `seed` has more bits than that, or is negative.
+        """
+        if seed >> SEED_BITS:
+            raise OverflowError(f"the seed {seed} is not a number of {SEED_BITS} bits")
         self._seed = seed
         self._numpy_is_fresh = self._python_is_fresh = False
 
