@@ -109,6 +109,8 @@ class DatasetFolder:
             (self.path / SHARDS_FOLDER / name).unlink(missing_ok=True)
         for name in files:
             (self.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other views are in it
+                (self.path / name).parent.rmdir()
 
     def _is_finished(self, job: Job, task: Task) -> bool:
         record = read_record(job.record_path(task))

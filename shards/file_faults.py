@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, Manifest
@@ -31,14 +31,24 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
 def foreign_files(
     dataset: Path, manifest: Manifest, view_files: Collection[str]
 ) -> Iterator[Fault]:
-    """Files that the manifest and its table (`view_files`, in the folder format) don't know."""
+    """Files and folders that are none of the manifest's nor of its table's.
+
+    `view_files` are those of the table, in the folder format; of a foreign folder, only its name
+    is given.
+    """
     shards = (f"{SHARDS_FOLDER}/{shard.name}" for shard in manifest.shards)
     known = {MANIFEST_FILE, *manifest.file_hashes(), *view_files}
     if manifest.options["format"] == "tar":
         known.update(shards)
+    expected = {
+        SHARDS_FOLDER,
+        *(str(part) for name in known for part in PurePosixPath(name).parents),
+    }
     for folder, folders, files in os.walk(dataset):
-        folders.sort()
-        for name in sorted(files):
-            place = (Path(folder) / name).relative_to(dataset).as_posix()
+        here = Path(folder).relative_to(dataset)
+        foreign = [name for name in folders if (here / name).as_posix() not in expected]
+        for name in sorted((*foreign, *files)):
+            place = (here / name).as_posix()
             if place not in known:
                 yield Fault(place, "does not belong to the dataset")
+        folders[:] = sorted(set(folders) - set(foreign))
