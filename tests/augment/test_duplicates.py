@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from augcli.augment import expansion
 from augcli.augment.config import ExpandConfig
-from augcli.augment.dataset_folder import read_failures
+from augcli.augment.earlier import read_failures
 from augcli.augment.expansion import ExpandResult, expand
 from augcli.augment.summary import duplicate_lines
 from augcli.cli import main

@@ -17,10 +17,13 @@ from augcli.augment.plan import (
     default_shard_size,
     make_plan,
 )
+from augcli.manifests.balance import ONCE
 from augcli.manifests.keys import sample_key
 from augcli.manifests.reference import SPLITS, Reference, Sample
+from augcli.manifests.rounds import copies_of_round
 
 COUNTS = {"train": 100, "val": 23, "test": 7}
+REPEATS = (ONCE,) * 3
 
 
 def reference(**counts: int) -> Reference:
@@ -33,7 +36,13 @@ def reference(**counts: int) -> Reference:
 
 
 def plan(copies: int = 3, originals: bool = True, shard_size: int | None = 16) -> Plan:
-    return make_plan(reference(**COUNTS), copies=copies, originals=originals, shard_size=shard_size)
+    return make_plan(
+        reference(**COUNTS),
+        copies=copies,
+        originals=originals,
+        shard_size=shard_size,
+        repeats=REPEATS,
+    )
 
 
 @pytest.mark.parametrize("originals", [True, False])
@@ -46,7 +55,10 @@ def test_each_sample_once_per_round(copies: int, shard_size: int | None, origina
     for task in made.tasks:
         assert {sample.split for sample in task.samples} == {task.split}
         for shard in task.shards:
-            seen.update((sample.key, shard.round, shard.copy) for sample in task.samples)
+            for sample, repeats in zip(task.samples, task.repeats, strict=True):
+                copies_now = copies_of_round(shard.round, repeats, originals)
+                for copy in copies_now if task.split == "train" else (0,):
+                    seen[sample.key, shard.round, copy] += 1
     first = 0 if originals else 1
     expected = {
         (sample.key, number, number + first if sample.split == "train" else 0)
@@ -61,7 +73,8 @@ def test_each_sample_once_per_round(copies: int, shard_size: int | None, origina
 def test_only_training_data_are_augmented(originals: bool) -> None:
     for task in plan(originals=originals).tasks:
         if task.split != "train":
-            assert [(shard.round, shard.copy) for shard in task.shards] == [(0, 0)]
+            assert [shard.round for shard in task.shards] == [0]
+            assert set(task.repeats) == {1}
 
 
 @pytest.mark.parametrize("shard_size", [1, 7, 16, 99, 100, 101])
@@ -76,11 +89,12 @@ def test_chunks_are_full_but_the_last(shard_size: int) -> None:
 
 def test_order_of_samples_changes_nothing() -> None:
     given = reference(**COUNTS)
-    expected = make_plan(given, copies=2, originals=True, shard_size=10)
+    expected = make_plan(given, copies=2, originals=True, shard_size=10, repeats=REPEATS)
     for seed in range(3):
         shuffled = tuple(random.Random(seed).sample(given.samples, len(given.samples)))
         other = replace(given, samples=shuffled)
-        assert make_plan(other, copies=2, originals=True, shard_size=10) == expected
+        made = make_plan(other, copies=2, originals=True, shard_size=10, repeats=REPEATS)
+        assert made == expected
 
 
 def test_classes_are_mixed_in_a_chunk() -> None:
@@ -102,7 +116,7 @@ def test_names_are_unique_and_in_order() -> None:
 
 
 def test_no_samples_no_tasks() -> None:
-    made = make_plan(reference(train=2), copies=1, originals=True, shard_size=None)
+    made = make_plan(reference(train=2), copies=1, originals=True, shard_size=None, repeats=REPEATS)
     assert {task.split for task in made.tasks} == {"train"}
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from augcli.augment import views
 from augcli.augment.decode import decode
 from augcli.augment.fit import Fit
+from augcli.augment.frame import Frame, rgbx_of
 from augcli.augment.policy import resolve_policy
 from augcli.augment.views import Recipe, ViewMaker, view
 from augcli.manifests.hashing import view_seed
@@ -28,8 +29,9 @@ def test_the_maker_s_views_are_the_function_s(photos: Path) -> None:
     fitted = maker.fitted(data)
     for copy in (1, 2):
         seed = view_seed(3, "key", copy)
-        alone = view(decode(data, min_side=24), made.fit, made.policy.build(), seed)
-        from_maker = maker.view(fitted, "key", copy)
+        frame = Frame(rgbx_of(made.fit(decode(data, min_side=24))))
+        alone = view(frame, made.policy.build(), seed)
+        from_maker = maker.view(fitted, "key", copy, label=0)
         assert np.array_equal(alone.pixels, from_maker.pixels)
         assert (alone.seed, alone.applied) == (seed, from_maker.applied)
 
@@ -40,6 +42,6 @@ def test_the_maker_asks_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (30, 30)).save(buffer, "PNG")
     fitted = maker.fitted(buffer.getvalue())
-    made = view(fitted, lambda image: image, recipe().policy.build(), 1)
+    made = view(fitted, recipe().policy.build(), 1)
     monkeypatch.setattr(views, "view", lambda *arguments: made)
-    assert maker.view(fitted, "key", 1) is made
+    assert maker.view(fitted, "key", 1, label=0) is made

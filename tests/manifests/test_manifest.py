@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from augcli.manifests.balance import ClassRepeats
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import (
     MANIFEST_FILE,
@@ -28,24 +29,29 @@ MANIFEST = Manifest(
         "size": 32,
         "fit": "crop",
         "codec": "png",
+        "format": "tar",
         "quality": None,
         "seed": 7,
         "originals": True,
         "shard_size": 32,
         "max_megapixels": 200.0,
         "dedupe": False,
+        "balance": "full",
+        "class_policy": {"дог": "none"},
     },
     policy={"transform": {"__class_fullname__": "Compose", "transforms": []}},
+    class_policies={"дог": {"transform": {"__class_fullname__": "Compose", "transforms": []}}},
     versions={"augcli": "1", "numpy": "2"},
     reference=ReferenceRecord(
         "Näme", "", "ab" * 32, inputs=5, used=4, failures=1, blank=("дог/1.jpg",), leaks=()
     ),
     classes=("cat", "дог"),
+    repeats=(ClassRepeats(1, 0.0), ClassRepeats(1, 0.25)),
     rounds=2,
     splits={
-        "train": SplitRecord(3, 6, (2, 1)),
-        "val": SplitRecord(1, 1, (0, 1)),
-        "test": SplitRecord(0, 0, (0, 0)),
+        "train": SplitRecord(3, 6, (2, 1), (2, 1)),
+        "val": SplitRecord(1, 1, (0, 1), (0, 1)),
+        "test": SplitRecord(0, 0, (0, 0), (0, 0)),
     },
     bytes={"images": 700, "shards": 10240},
     samples=FileRecord("samples.parquet", 7, "cd" * 32),
@@ -125,7 +131,7 @@ def test_foreign(tmp_path: Path, text: str) -> None:
     assert_refused(tmp_path, "not an augcli manifest")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_other_version(tmp_path: Path, version: object) -> None:
     text = json.dumps({**content(), "format_version": version})
     (tmp_path / MANIFEST_FILE).write_text(text)
@@ -149,10 +155,12 @@ NUMBERS = [
     "splits/train/samples",
     "splits/train/views",
     "splits/train/per_class/0",
+    "splits/train/views_per_class/0",
+    "repeats/1/whole",
     "samples/rows",
     "failures/rows",
     *(f"reference/{name}" for name in ("inputs", "used", "failures")),
-    *(f"shards/0/{name}" for name in ("round", "chunk", "samples", "bytes")),
+    *(f"shards/0/{name}" for name in ("round", "chunk", "views", "bytes")),
 ]
 
 
@@ -188,6 +196,16 @@ Edit = Callable[[dict[str, Any]], object]
         lambda c: c["splits"].update(val=None),
         lambda c: c["splits"]["val"].update(per_class=[1]),
         lambda c: c["splits"]["val"].update(per_class=5),
+        lambda c: c["splits"]["val"].update(views_per_class=[1]),
+        lambda c: c["splits"]["val"].update(views_per_class=5),
+        lambda c: c.update(repeats=5),
+        lambda c: c["repeats"].pop(),
+        lambda c: c["repeats"][0].update(extra=1),
+        *(lambda c, v=v: c["repeats"][0].update(extra_below=v) for v in (-0.5, 1.0, 0, "0", None)),
+        lambda c: c.update(class_policies=5),
+        lambda c: c["class_policies"].pop("дог"),
+        lambda c: c["class_policies"].update(cat={}),
+        lambda c: c["class_policies"].update(дог=5),
         lambda c: c.update(shards=5),
         lambda c: c.update(shards=["x.tar"]),
         lambda c: c.update(splits=[]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.samples import SCHEMA, ViewRow, read_samples, rows_of, write_samples
+from augcli.manifests.samples import (
+    SCHEMA_NAMES,
+    ViewRow,
+    columns_of,
+    joined,
+    read_samples,
+    rows_of,
+    write_samples,
+)
 
 ROW = ViewRow(
     key="cat-1",
@@ -28,18 +35,24 @@ ROW = ViewRow(
     length=700,
     applied='[["Affine", {"rotate": 3.5}]]',
 )
-ROWS = [replace(ROW, key=f"cat-{n}", copy=n % 3, round=n % 3, label=n % 2) for n in range(7)]
+ROWS = [ROW._replace(key=f"cat-{n}", copy=n % 3, round=n % 3, label=n % 2) for n in range(7)]
+COLUMNS = columns_of(ROWS)
 
 
 def test_round_trip_of_groups(tmp_path: Path) -> None:
     path = tmp_path / "samples.parquet"
-    assert write_samples(path, [ROWS[:3], [], ROWS[3:]]) == 7
+    assert write_samples(path, map(columns_of, (ROWS[:3], [], ROWS[3:]))) == 7
     assert rows_of(read_samples(path)) == ROWS
+
+
+def test_parts_are_joined_in_order() -> None:
+    assert joined([columns_of(ROWS[:3]), columns_of([]), columns_of(ROWS[3:])]) == COLUMNS
+    assert joined([]) == columns_of([])
 
 
 def test_filters_keep_order(tmp_path: Path) -> None:
     path = tmp_path / "samples.parquet"
-    write_samples(path, [ROWS])
+    write_samples(path, [COLUMNS])
     expected = [row for row in ROWS if row.round == 1 and row.label == 0]
     assert rows_of(read_samples(path, round=1, label=0)) == expected
     assert rows_of(read_samples(path, split="val")) == []
@@ -50,14 +63,14 @@ def test_folder_names_are_no_columns(tmp_path: Path, folder: str) -> None:
     """Hive's naming scheme means nothing here."""
     path = tmp_path / folder / "samples.parquet"
     path.parent.mkdir(parents=True)
-    write_samples(path, [ROWS])
+    write_samples(path, [COLUMNS])
     assert rows_of(read_samples(path)) == ROWS
     assert len(read_samples(path, round=1)) == 2
 
 
 def test_same_rows_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_samples(tmp_path / name, iter([ROWS]))
+        write_samples(tmp_path / name, iter([COLUMNS]))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -66,20 +79,20 @@ def test_member_json_is_flat_and_without_address() -> None:
     assert fields["source"] == ROW.source
     assert all(isinstance(value, str | int) for value in fields.values())
     assert not {"shard", "offset", "length"} & set(fields)
-    moved = replace(ROW, shard="other.tar", offset=0, length=1)
+    moved = ROW._replace(shard="other.tar", offset=0, length=1)
     assert moved.member_json() == ROW.member_json()
 
 
 @pytest.mark.parametrize("field", ["key", "label", "copy", "seed", "class_name", "applied"])
 def test_member_json_tells_rows_apart(field: str) -> None:
-    other = replace(ROW, **{field: 9 if isinstance(getattr(ROW, field), int) else "x"})
+    other = ROW._replace(**{field: 9 if isinstance(getattr(ROW, field), int) else "x"})
     assert other.member_json() != ROW.member_json()
 
 
 @pytest.mark.parametrize("damage", ["missing", "torn", "text", "folder"])
 def test_unreadable(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "samples.parquet"
-    write_samples(path, [ROWS])
+    write_samples(path, [COLUMNS])
     if damage == "torn":
         path.write_bytes(path.read_bytes()[:-20])
     elif damage == "text":
@@ -95,15 +108,15 @@ def test_unreadable(tmp_path: Path, damage: str) -> None:
 @pytest.mark.parametrize("damage", ["fewer", "more", "order", "type", "null"])
 def test_other_columns(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "samples.parquet"
-    write_samples(path, [ROWS])
+    write_samples(path, [COLUMNS])
     table = pq.read_table(path)
-    label = SCHEMA.get_field_index("label")
+    label = SCHEMA_NAMES.index("label")
     if damage == "fewer":
         table = table.drop_columns(["seed"])
     elif damage == "more":
         table = table.append_column("extra", pa.array([1] * len(ROWS)))
     elif damage == "order":
-        table = table.select(SCHEMA.names[::-1])
+        table = table.select(list(SCHEMA_NAMES[::-1]))
     elif damage == "type":
         table = table.set_column(label, "label", table["label"].cast(pa.int64()))
     else:

@@ -28,8 +28,8 @@ def addresses(tmp_path: Path) -> dict[str, Address]:
     for parity, shard in enumerate(("even.tar", "odd.tar")):
         with ShardWriter(folder / shard, tmp_path / "tmp") as writer:
             for name in list(CONTENTS)[parity::2]:
-                found[name] = (shard, writer.next_content, len(CONTENTS[name]))
-                writer.write(name, {"npy": CONTENTS[name], "cls": b"0"})
+                place = writer.write(name, "cat", {"npy": CONTENTS[name], "cls": b"0"})
+                found[name] = (*place, len(CONTENTS[name]))
             writer.publish()
     return found
 

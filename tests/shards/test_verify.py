@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from augcli.augment import ExpandConfig, expand
-from augcli.augment.dataset_folder import read_failures
+from augcli.augment.earlier import read_failures
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import (
     FAILURES_FILE,
@@ -21,7 +21,7 @@ from augcli.manifests.manifest import (
     SHARDS_FOLDER,
     read_manifest,
 )
-from augcli.manifests.samples import SCHEMA, ViewRow, read_samples, rows_of
+from augcli.manifests.samples import ViewRow, read_samples, rows_of
 from augcli.shards import verify
 
 TRAIN = "train-r001-00000.tar"
@@ -71,7 +71,7 @@ def edit_rows(dataset: Path, edit: Callable[[list[dict[str, Any]]], object]) -> 
     table = pq.read_table(path)
     content = table.to_pylist()
     edit(content)
-    pq.write_table(type(table).from_pylist(content, SCHEMA), path)
+    pq.write_table(type(table).from_pylist(content, table.schema), path)
     from augcli.manifests.hashing import sha256_file
 
     edit_manifest(

@@ -29,14 +29,14 @@ def test_shard_is_a_tar_with_the_right_addresses(paths: tuple[Path, Path]) -> No
     offsets = {}
     with ShardWriter(path, temporary) as writer:
         for name, members in VIEWS.items():
-            offsets[name] = writer.next_content
-            writer.write(name, members)
+            shard, offsets[name] = writer.write(name, "cat", members)
+            assert shard == path.name
         assert not path.exists()
-        writer.publish()
+        digest = writer.publish()
     data = path.read_bytes()
     assert not temporary.exists()
-    assert (writer.samples, writer.bytes) == (len(VIEWS), len(data))
-    assert writer.sha256 == hashlib.sha256(data).hexdigest()
+    assert (writer.views, writer.bytes) == (len(VIEWS), len(data))
+    assert digest == hashlib.sha256(data).hexdigest()
     for name, members in VIEWS.items():
         assert data[offsets[name] :].startswith(members["jpg"])
     with tarfile.open(path) as tar:
@@ -49,9 +49,8 @@ def test_same_views_same_bytes(tmp_path: Path) -> None:
     for name in ("a.tar", "b.tar"):
         with ShardWriter(tmp_path / name, tmp_path / f"{name}.tmp") as writer:
             for view, members in VIEWS.items():
-                writer.write(view, members)
-            writer.publish()
-        digests.add(writer.sha256)
+                writer.write(view, "cat", members)
+            digests.add(writer.publish())
     assert len(digests) == 1
 
 
@@ -60,18 +59,16 @@ def test_discarded_on_an_exception(paths: tuple[Path, Path], failure: BaseExcept
     path, temporary = paths
     path.write_text("the earlier one")
     with pytest.raises(type(failure)), ShardWriter(path, temporary) as writer:
-        writer.write("a", {"jpg": b"x"})
+        writer.write("a", "cat", {"jpg": b"x"})
         raise failure
     assert path.read_text() == "the earlier one"
     assert not temporary.exists()
-    assert writer.sha256 == ""
 
 
 def test_discarded_when_not_published(paths: tuple[Path, Path]) -> None:
     path, temporary = paths
     with ShardWriter(path, temporary) as writer:
-        writer.write("a", {"jpg": b"x"})
-    writer.discard()
+        writer.write("a", "cat", {"jpg": b"x"})
     assert not path.exists()
     assert not temporary.exists()
 
@@ -79,11 +76,11 @@ def test_discarded_when_not_published(paths: tuple[Path, Path]) -> None:
 def test_a_bad_member_writes_nothing_of_its_view(paths: tuple[Path, Path]) -> None:
     path, temporary = paths
     with ShardWriter(path, temporary) as writer:
-        writer.write("a", {"jpg": b"x"})
+        writer.write("a", "cat", {"jpg": b"x"})
         before = writer.bytes
         with pytest.raises(AugcliError):
-            writer.write("b", {"jpg": b"x", "é": b"y"})
-        assert (writer.samples, writer.bytes) == (1, before)
+            writer.write("b", "cat", {"jpg": b"x", "é": b"y"})
+        assert (writer.views, writer.bytes) == (1, before)
         writer.publish()
     with tarfile.open(path) as tar:
         assert tar.getnames() == ["a.jpg"]
