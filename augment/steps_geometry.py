@@ -16,6 +16,7 @@ from augcli.augment.affine import SYMMETRIES, around_center, crop_to_frame, symm
 from augcli.augment.canvas import Canvas, Sampling, fill_of
 from augcli.augment.seeding import ViewStream
 from augcli.augment.steps import GEOMETRY, Applied, Step, happens
+from augcli.manifests.errors import AugcliError
 
 Range = tuple[float, float]
 _RANDOM_CROP_TRIES = 10
@@ -132,7 +133,7 @@ class Affine:
         elif self.shift is not None:
             shift_x, shift_y = uniform(*self.shift[0]), uniform(*self.shift[1])
             x, y = int(shift_x * canvas.width), int(shift_y * canvas.height)
-        shear_x, shear_y = -uniform(*self.shear[0]), -uniform(*self.shear[1])
+        shear_x, shear_y = 0.0 - uniform(*self.shear[0]), 0.0 - uniform(*self.shear[1])  # no -0
         scale_x, scale_y = uniform(*self.scale[0]), uniform(*self.scale[1])
         if self.keep_ratio:
             scale_y = scale_x
@@ -162,6 +163,7 @@ class ResizedCrop:
     how: ClassVar[str] = GEOMETRY
 
     p: float
+    size: tuple[int, int]
     scale: Range
     ratio: Range
     sampling: Sampling
@@ -171,6 +173,7 @@ class ResizedCrop:
     ) -> None:
         """One coin, then area and proportion until they fit, then the place."""
         if happens(self.p, stream, force):
+            _check_size("RandomResizedCrop", self.size, canvas)
             box = self._draw(stream, canvas.width, canvas.height)
             canvas.warp(crop_to_frame(box, canvas.width, canvas.height), self.sampling)
             applied.append(f'["RandomResizedCrop",{{"crop_coords":{list(box)}}}]')
@@ -202,6 +205,7 @@ class SizedCrop:
     how: ClassVar[str] = GEOMETRY
 
     p: float
+    size: tuple[int, int]
     heights: tuple[int, int]
     proportion: float
     sampling: Sampling
@@ -211,6 +215,7 @@ class SizedCrop:
     ) -> None:
         """One coin, the height, the place."""
         if happens(self.p, stream, force):
+            _check_size("RandomSizedCrop", self.size, canvas)
             width, height = canvas.width, canvas.height
             drawn = stream.python.randint(*self.heights)
             across, down = min(int(drawn * self.proportion), width), min(drawn, height)
@@ -218,6 +223,19 @@ class SizedCrop:
             box = _placed(across, down, width, height, row, column)
             canvas.warp(crop_to_frame(box, width, height), self.sampling)
             applied.append(f'["RandomSizedCrop",{{"crop_coords":{list(box)}}}]')
+
+
+def _check_size(name: str, size: tuple[int, int], canvas: Canvas) -> None:
+    """`size` is (height, width).
+
+    Raises:
+        AugcliError: it is not that of the view.
+    """
+    if size != (canvas.height, canvas.width):
+        raise AugcliError(
+            f"{name} makes uint8 {(*size, 3)} of uint8 {(canvas.height, canvas.width, 3)}: "
+            "it must keep size and type"
+        )
 
 
 def _placed(
@@ -293,16 +311,28 @@ def shift_scale_rotate_step(node: Node) -> Step:
 
 
 def resized_crop_step(node: Node) -> Step:
-    """`RandomResizedCrop`; its size is the view's, or the policy is refused."""
+    """`RandomResizedCrop`; its size must be the view's."""
     sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
-    return ResizedCrop(float(node["p"]), _pair(node["scale"]), _pair(node["ratio"]), sampling)
+    return ResizedCrop(
+        float(node["p"]),
+        _whole(node["size"]),
+        _pair(node["scale"]),
+        _pair(node["ratio"]),
+        sampling,
+    )
 
 
 def sized_crop_step(node: Node) -> Step:
-    """`RandomSizedCrop`; its size is the view's, or the policy is refused."""
+    """`RandomSizedCrop`; its size must be the view's."""
     sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
     low, high = node["min_max_height"]
-    return SizedCrop(float(node["p"]), (int(low), int(high)), float(node["w2h_ratio"]), sampling)
+    return SizedCrop(
+        float(node["p"]),
+        _whole(node["size"]),
+        (int(low), int(high)),
+        float(node["w2h_ratio"]),
+        sampling,
+    )
 
 
 def _sampling(node: Node) -> Sampling:
