@@ -14,9 +14,10 @@ import yaml
 
 from augcli.augment.decode import Pixels
 from augcli.augment.pipeline import A
-from augcli.augment.policy import Policy, resolve_policy, serialize, spec_of
+from augcli.augment.policy import Policy, checked_spec, resolve_policy, spec_of
 from augcli.augment.policy_file import MAX_DEPTH, MAX_TRANSFORMS, OWN_TRANSFORMS, TRANSFORMS
-from augcli.augment.policy_names import MAX_FILE_BYTES
+from augcli.augment.policy_serial import serialize
+from augcli.augment.policy_source import MAX_FILE_BYTES
 from augcli.augment.presets import PRESETS
 from augcli.manifests.errors import AugcliError, UsageError
 
@@ -51,6 +52,11 @@ def step(name: str, **arguments: Any) -> dict[str, Any]:
     return {"__class_fullname__": name, "p": 1.0, **REQUIRED.get(name, {}), **arguments}
 
 
+def built(content: dict[str, Any]) -> Policy:
+    """The policy of such content, by way of its normal form."""
+    return checked_spec("by hand", content).build()
+
+
 def write(folder: Path, content: object, name: str = "policy.yaml") -> str:
     path = folder / name
     text = json.dumps(content)
@@ -72,7 +78,7 @@ def refused(name: str, *parts: str) -> None:
 
 @pytest.mark.parametrize("name", USABLE)
 def test_every_transform_replays_from_its_seed(name: str) -> None:
-    policy = Policy(compose(step(name)))
+    policy = built(compose(step(name)))
     views = []
     for seed in (1, 2, 1 << 127, 1):
         random.seed(seed)  # global states decide nothing
@@ -94,7 +100,7 @@ def test_every_transform_replays_from_its_seed(name: str) -> None:
 @pytest.mark.parametrize("name", USABLE)
 def test_every_transform_follows_another(name: str) -> None:
     """torchvision's operations hand on memory that can't be written: all must cope."""
-    policy = Policy(compose(step("TrivialAugment"), step(name)))
+    policy = built(compose(step("TrivialAugment"), step(name)))
     for seed in range(3):
         assert np.array_equal(policy(PHOTO, seed)[0], policy(PHOTO, seed)[0])
 
@@ -337,7 +343,7 @@ def test_a_file_s_outer_probability_counts(
     inverted = [not np.array_equal(pixels, PHOTO) for pixels, _ in views]
     assert sum(inverted) == pytest.approx(changed, abs=30 if p == 0.5 else 0)
     assert policy.transform_names == ("InvertImg",)
-    assert Policy(content)(PHOTO, 7)[0].tobytes() == views[7][0].tobytes()
+    assert built(content)(PHOTO, 7)[0].tobytes() == views[7][0].tobytes()
 
 
 def test_sure_files_are_as_they_were(tmp_path: Path) -> None:
@@ -396,6 +402,6 @@ def test_limits_leave_room_for_what_people_use(tmp_path: Path) -> None:
 
 
 def test_a_policy_that_changes_size_says_so() -> None:
-    policy = Policy(compose(step("RandomResizedCrop", size=[20, 30])))
+    policy = built(compose(step("RandomResizedCrop", size=[20, 30])))
     with pytest.raises(AugcliError, match=r"\(20, 30, 3\) of uint8 \(48, 48, 3\)"):
         policy(PHOTO, 0)
