@@ -13,6 +13,7 @@ Pictures are uint8 RGBX (height, width, 4); see `frame`.
 
 from __future__ import annotations
 
+import struct
 from typing import Any, NamedTuple
 
 import cv2
@@ -27,6 +28,7 @@ from augcli.augment.frame import Fill, Frame, rgb_of
 Table = npt.NDArray[np.uint8]
 """(256,) for all channels, or (256, 4), one for each of RGBX."""
 
+_SIX_DOUBLES = struct.Struct("6d")
 _KERNEL = 5  # no interpolation reads as many pixels to one side
 _HALF_PIXEL = 0.5  # so far a resampling may look beyond the frame and still join
 
@@ -44,7 +46,8 @@ class Canvas:
 
     def __init__(self) -> None:
         self._buffers: list[Pixels] = []
-        self._matrix: npt.NDArray[np.float64] = np.empty((2, 3))
+        self._matrix_bytes = bytearray(_SIX_DOUBLES.size)
+        self._matrix = np.frombuffer(self._matrix_bytes, np.float64).reshape(2, 3)
         self._frame: Frame | None = None
         self._image: Pixels = np.empty((0, 0, 4), np.uint8)
         self._rgb: Pixels | None = None
@@ -145,17 +148,11 @@ class Canvas:
                 source = self._frame.extended(border)
                 a, b, c, d, e, f = backward
                 backward = (a, b, c + margin, d, e, f + margin)
-        self._matrix[0], self._matrix[1] = backward[:3], backward[3:]
+        _SIX_DOUBLES.pack_into(self._matrix_bytes, 0, *backward)
         target = self._spare(self.height, self.width)
-        cv2.warpAffine(
-            source,
-            self._matrix,
-            (self.width, self.height),
-            dst=target,
-            flags=sampling.interpolation | cv2.WARP_INVERSE_MAP,
-            borderMode=border,
-            borderValue=(*sampling.fill, 0.0),
-        )
+        flags = sampling.interpolation | cv2.WARP_INVERSE_MAP
+        size = (self.width, self.height)
+        cv2.warpAffine(source, self._matrix, size, target, flags, border, (*sampling.fill, 0.0))
         self._done(target)
 
     def _permute(self) -> None:

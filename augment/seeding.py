@@ -8,6 +8,7 @@ reseeded in place, when first drawn from: transforms keep their references to th
 
 from __future__ import annotations
 
+import _random
 import random
 from typing import Any
 
@@ -66,6 +67,7 @@ class ViewStream:
     def python(self) -> random.Random:
         """The `random.Random`, always the same object."""
         if not self._python_is_fresh:
-            self._python.seed(self._seed)
+            _random.Random.seed(self._python, self._seed)  # what Random.seed does with a number
+            self._python.gauss_next = None
             self._python_is_fresh = True
         return self._python

@@ -12,6 +12,7 @@ from augcli.augment.canvas import Canvas, Table
 from augcli.augment.seeding import ViewStream
 from augcli.augment.steps import TABLE, Applied, Step, happens
 
+_MARGIN = 0.1  # wider than the rounding of float32
 _LEVELS = np.arange(256, dtype=np.float32)
 _UNIT_LEVELS = np.arange(0, 256.0 / 255, 1.0 / 255)
 
@@ -62,8 +63,12 @@ def linear_table(factor: float, offset: float) -> Table:
     """The table of level * factor + offset, rounded down as albumentations does, uint8 (256,)."""
     levels = _LEVELS * np.float32(factor)
     levels += np.float32(offset)
-    np.maximum(levels, 0.0, out=levels)
-    return np.asarray(np.minimum(levels, 255.0, out=levels), np.uint8)
+    first, last = offset, 255.0 * factor + offset
+    if min(first, last) < _MARGIN:
+        np.maximum(levels, 0.0, out=levels)
+    if max(first, last) > 255.0 - _MARGIN:
+        np.minimum(levels, 255.0, out=levels)
+    return np.asarray(levels, np.uint8)
 
 
 Node = Mapping[str, Any]

@@ -143,6 +143,7 @@ class _Work:
     def __init__(self, job: Job, task: Task, writers: list[Writer]) -> None:
         self.bytes_read = 0
         self._job = job
+        self._root = str(job.root)
         self._task = task
         self._writers = writers
         self._maker = _maker(job.recipe)
@@ -155,7 +156,7 @@ class _Work:
         """Read a sample once, and write all its views."""
         data = b""
         try:
-            with open(self._job.root / sample.source, "rb", buffering=0) as file:
+            with open(f"{self._root}/{sample.source}", "rb", buffering=0) as file:
                 data = file.read()
             fitted = self._maker.fitted(data)
         except DecodeError as error:

@@ -7,12 +7,15 @@ the time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from augcli.manifests.errors import AugcliError
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
+_ZEROS = bytes(BLOCK)
 NAME_BYTES = 100
 MAX_MEMBER_BYTES = 8**11 - 1
 
@@ -20,8 +23,7 @@ _NAME = slice(0, 100)
 _SIZE = slice(124, 136)
 _CHECKSUM = slice(148, 156)
 
-
-_OWNER = b"0000644\0" + 2 * b"0000000\0"  # mode, owner, group
+_OWNER = b"".join((b"0000644\0", b"0000000\0", b"0000000\0"))  # mode, owner, group
 _MTIME = b"00000000000\0"  # 1970, so that time decides nothing
 _TAIL = (b"0".ljust(101, b"\0") + b"ustar\x0000").ljust(BLOCK - _CHECKSUM.stop, b"\0")
 _FIXED_SUM = sum(_OWNER) + sum(_MTIME) + sum(_TAIL) + 8 * ord(" ")  # the checksum as blanks
@@ -34,7 +36,7 @@ def member_header(name: str, size: int) -> bytes:
         AugcliError: the name is empty, not printable ASCII or over 100 bytes, or the size over
             8 GiB.
     """
-    if not (name.isascii() and name.isprintable() and 0 < len(name) <= NAME_BYTES):
+    if not (_is_plain(name) and len(name) <= NAME_BYTES):
         raise AugcliError(
             f"tar member {name!r}: expected 1 to {NAME_BYTES} printable ASCII characters"
         )
@@ -47,9 +49,39 @@ def member_header(name: str, size: int) -> bytes:
     return b"".join(parts)
 
 
+@lru_cache(maxsize=64)
+def _ending(extension: str) -> tuple[bytes, int]:
+    ending = f".{extension}".encode("ascii")
+    return ending, sum(ending)
+
+
+def members_block(name: str, members: Mapping[str, bytes]) -> bytes:
+    """Consecutive members `NAME.EXTENSION`, each with header and padding, as they are in the tar.
+
+    The same bytes as from `member_header` and `padding`, in less time.
+    """
+    base = name.encode("ascii", "replace")
+    fixed = _FIXED_SUM + sum(base)
+    pieces: list[bytes] = []
+    for extension, content in members.items():
+        ending, ending_sum = _ending(extension)
+        size = len(content)
+        if len(base) + len(ending) > NAME_BYTES or size > MAX_MEMBER_BYTES or not _is_plain(name):
+            member_header(f"{name}.{extension}", size)  # says what is wrong
+        size_field = b"%011o\0" % size
+        checksum = b"%06o\0 " % (fixed + ending_sum + sum(size_field))
+        full = (base + ending).ljust(NAME_BYTES, b"\0")
+        pieces += (full, _OWNER, size_field, _MTIME, checksum, _TAIL, content, padding(size))
+    return b"".join(pieces)
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isprintable() and bool(name)
+
+
 def padding(size: int) -> bytes:
     """The zeros that fill a member of `size` bytes up to whole blocks."""
-    return bytes(-size % BLOCK)
+    return _ZEROS[: -size % BLOCK]
 
 
 @dataclass(frozen=True, slots=True)

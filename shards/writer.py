@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol
 
 from augcli.manifests.files import publish
-from augcli.shards.tar import BLOCK, END, member_header, padding
+from augcli.shards.tar import BLOCK, END, members_block
 
 _BUFFER_BYTES = 1 << 17
 
@@ -68,11 +68,7 @@ class ShardWriter:
     def write(self, name: str, class_name: str, members: Members) -> Address:
         """Append one view; its members keep their order in the tar."""
         address = Address(self.path.name, self.bytes + BLOCK)
-        pieces: list[Content] = []
-        for extension, content in members.items():
-            pieces += (member_header(f"{name}.{extension}", len(content)), content)
-            pieces.append(padding(len(content)))
-        self._append(b"".join(pieces))
+        self._append(members_block(name, members))
         self.views += 1
         return address
 
