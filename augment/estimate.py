@@ -12,7 +12,7 @@ from statistics import fmean
 from augcli.augment.decode import DecodeError
 from augcli.augment.encode import codec_named
 from augcli.augment.plan import Task
-from augcli.augment.task import Job
+from augcli.augment.task import Job, make_view
 from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.shards.tar import BLOCK
@@ -48,7 +48,11 @@ class Estimate:
 
 
 def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate | None:
-    """Make a few of the views to be made; None when there are none, or none can be made."""
+    """Make a few of the views to be made; None when there are none, or none can be made.
+
+    Raises:
+        AugcliError: the policy can't take an image; the message names it.
+    """
     views = sum(task.views for task in tasks)
     maker = ViewMaker(job.recipe)
     fitted = []
@@ -67,7 +71,7 @@ def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate
     began = time.perf_counter()
     for sample, frame, _ in fitted:
         copy = 1 if sample.split == "train" else 0
-        made.append(maker.view(frame, sample.key, copy, sample.label).rgbx.copy())
+        made.append(make_view(job, maker, sample, frame, copy).rgbx.copy())
     seconds = (time.perf_counter() - began) / len(made)
     shares = fmean(rounds for _, _, rounds in fitted)
     costs = tuple(_cost(codec, made, job.quality) for codec in codecs)

@@ -137,6 +137,23 @@ def _maker(recipe: Recipe) -> ViewMaker:
     return ViewMaker(recipe)
 
 
+def make_view(job: Job, maker: ViewMaker, sample: Sample, fitted: Frame, copy: int) -> View:
+    """One view of a sample.
+
+    Raises:
+        AugcliError: the policy can't take this image; the message names it.
+    """
+    try:
+        return maker.view(fitted, sample.key, copy, sample.label)
+    except (AugcliError, MemoryError):
+        raise
+    except Exception as error:  # a third party's transform that can't take this image
+        raise AugcliError(
+            f"{job.root / sample.source}: the policy fails on copy {copy}: {error!r}; "
+            "take the transform out that does, or this image"
+        ) from error
+
+
 class _Work:
     """A task while it is worked at: one writer for each of its shards, and what is recorded."""
 
@@ -198,7 +215,7 @@ class _Work:
         for shard, writer, rows in zip(self._task.shards, self._writers, self._rows, strict=True):
             copies = copies_of_round(shard.round, repeats, job.originals)
             for copy in copies if sample.split == "train" else (0,):
-                view = self._view(fitted, sample, copy)
+                view = make_view(job, self._maker, sample, fitted, copy)
                 encoded = codec.encode(view.rgbx, job.quality)
                 seed = f"{view.seed:032x}"
                 members = {
@@ -210,17 +227,6 @@ class _Work:
                 rows.append(
                     ViewRow(*own, copy, shard.round, seed, *place, len(encoded), view.applied)
                 )
-
-    def _view(self, fitted: Frame, sample: Sample, copy: int) -> View:
-        try:
-            return self._maker.view(fitted, sample.key, copy, sample.label)
-        except (AugcliError, MemoryError):
-            raise
-        except Exception as error:  # a third party's transform that can't take this image
-            raise AugcliError(
-                f"{self._job.root / sample.source}: the policy fails on copy {copy}: {error!r}; "
-                "take the transform out that does, or this image"
-            ) from error
 
     def _fail(self, failure: Failure) -> None:
         if self._job.fail_on_error:
