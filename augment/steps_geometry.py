@@ -20,6 +20,7 @@ from augcli.manifests.errors import AugcliError
 
 Range = tuple[float, float]
 _RANDOM_CROP_TRIES = 10
+_CROP_INTERPOLATIONS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
 @dataclass(frozen=True)
@@ -226,15 +227,9 @@ class SizedCrop:
 
 
 def _check_size(name: str, size: tuple[int, int], canvas: Canvas) -> None:
-    """`size` is (height, width).
-
-    Raises:
-        AugcliError: it is not that of the view.
-    """
     if size != (canvas.height, canvas.width):
         raise AugcliError(
-            f"{name} makes uint8 {(*size, 3)} of uint8 {(canvas.height, canvas.width, 3)}: "
-            "it must keep size and type"
+            f"{name} makes {size} of {(canvas.height, canvas.width)}: it must keep size"
         )
 
 
@@ -310,29 +305,36 @@ def shift_scale_rotate_step(node: Node) -> Step:
     )
 
 
-def resized_crop_step(node: Node) -> Step:
-    """`RandomResizedCrop`; its size must be the view's."""
-    sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
+def resized_crop_step(node: Node) -> Step | None:
+    """`RandomResizedCrop`; its size is the view's, or the policy is refused."""
+    sampling = _crop_sampling(node)
+    if sampling is None:
+        return None
     return ResizedCrop(
-        float(node["p"]),
-        _whole(node["size"]),
-        _pair(node["scale"]),
-        _pair(node["ratio"]),
-        sampling,
+        float(node["p"]), _whole(node["size"]), _pair(node["scale"]), _pair(node["ratio"]), sampling
     )
 
 
-def sized_crop_step(node: Node) -> Step:
-    """`RandomSizedCrop`; its size must be the view's."""
-    sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
-    low, high = node["min_max_height"]
+def sized_crop_step(node: Node) -> Step | None:
+    """`RandomSizedCrop`; its size is the view's, or the policy is refused."""
+    sampling = _crop_sampling(node)
+    if sampling is None:
+        return None
     return SizedCrop(
         float(node["p"]),
         _whole(node["size"]),
-        (int(low), int(high)),
+        _whole(node["min_max_height"]),
         float(node["w2h_ratio"]),
         sampling,
     )
+
+
+def _crop_sampling(node: Node) -> Sampling | None:
+    """None for what `cv2.warpAffine` hasn't, or does differently from `cv2.resize`."""
+    interpolation = int(node["interpolation"])
+    if interpolation not in _CROP_INTERPOLATIONS:
+        return None
+    return Sampling(interpolation, cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
 
 
 def _sampling(node: Node) -> Sampling:
