@@ -403,5 +403,5 @@ def test_limits_leave_room_for_what_people_use(tmp_path: Path) -> None:
 
 def test_a_policy_that_changes_size_says_so() -> None:
     policy = built(compose(step("RandomResizedCrop", size=[20, 30])))
-    with pytest.raises(AugcliError, match=r"\(20, 30, 3\) of uint8 \(48, 48, 3\)"):
+    with pytest.raises(AugcliError, match=r"RandomResizedCrop makes \(20, 30\) of \(48, 48\)"):
         policy(PHOTO, 0)

@@ -123,14 +123,14 @@ def test_every_published_shard_is_whole_after_a_crash(
 
     whole = tmp_path / "whole"
     expand(config(photos, whole))
-    original, calls = task._write_view, iter(range(10**6))
+    original, calls = task.make_view, iter(range(10**6))
 
     def failing(*arguments: object) -> object:
         if next(calls) == 25:
             raise RuntimeError("power cut")
         return original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(task, "_write_view", failing)
+    monkeypatch.setattr(task, "make_view", failing)
     out = tmp_path / "out"
     with pytest.raises(RuntimeError, match="power cut"):
         expand(config(photos, out))
@@ -181,12 +181,11 @@ def test_a_complete_dataset_is_left_alone(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"copies": 3}, "--copies: was 2, now 3"),
+        ({"copies": 1}, "--copies: was 2, now 1"),
         ({"seed": 5}, "--seed: was 0, now 5"),
         ({"policy": "basic"}, "--policy: was augmentor, now basic"),
         ({"codec": "png"}, "--codec: was jpeg, now png"),
         ({"quality": 91}, "--quality: was 90, now 91"),
-        ({"val_fraction": 0.6}, "--val-fraction"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
@@ -202,6 +201,48 @@ def test_other_options_are_named(
     assert named in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"copies": 3}, "--copies: was 2, now 3"), ({"val_fraction": 0.6}, "--val-fraction")],
+)
+def test_what_is_only_begun_takes_no_other_options(
+    photos: Path, tmp_path: Path, change: dict[str, object], named: str
+) -> None:
+    out = tmp_path / "out"
+    expand(config(photos, out))
+    _unfinish(photos, out)
+    with pytest.raises(AugcliError, match="expanded differently") as caught:
+        expand(config(photos, out, **change))
+    assert named in str(caught.value)
+
+
+def test_more_copies_are_new_rounds(photos: Path, tmp_path: Path) -> None:
+    """As if all had been made at once; what was there is not written again."""
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    before = expand(config(photos, out)).manifest
+    assert before is not None
+    stamps = {path: path.stat().st_mtime_ns for path in (out / SHARDS_FOLDER).glob("*.tar")}
+    result = expand(config(photos, out, copies=4))
+    expand(config(photos, whole, copies=4))
+    assert_same_tree(out, whole)
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert result.manifest is not None
+    assert (before.rounds, result.manifest.rounds) == (3, 5)
+    assert result.views_made == 2 * before.splits["train"].samples
+    assert verify(out).faults == ()
+
+
+def test_images_do_not_change_splits(photos: Path, tmp_path: Path) -> None:
+    """Else what was trained on would be evaluated on."""
+    out = tmp_path / "out"
+    expand(config(photos, out))
+    before = read_manifest(out)
+    with pytest.raises(AugcliError, match=r"another split or class \(perhaps by --val-fraction"):
+        expand(config(photos, out, val_fraction=0.6))
+    assert read_manifest(out) == before
+    assert verify(out).faults == ()
+
+
 def _unfinish(photos: Path, out: Path) -> None:
     """Bring the folder to where an interrupted run leaves it: identity, no manifest."""
     identity = identity_of(read_manifest(out)).plain()
@@ -213,7 +254,7 @@ def _unfinish(photos: Path, out: Path) -> None:
 def test_other_library_versions_are_named(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from augcli.augment import expansion as module
+    from augcli.augment import preparing as module
 
     out = tmp_path / "out"
     expand(config(photos, out))
@@ -232,6 +273,9 @@ def test_other_source_bytes_are_named(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(AugcliError, match=changed.name):
         expand(config(data, out))
     changed.unlink()
+    with pytest.raises(AugcliError, match=rf"{changed.name}: is gone\n(.|\n)*--prune"):
+        expand(config(data, out))
+    _unfinish(data, out)
     with pytest.raises(AugcliError, match="--data: images were added, removed"):
         expand(config(data, out))
 
@@ -265,8 +309,14 @@ def test_a_mended_image_is_noticed_in_a_complete_dataset(photos: Path, tmp_path:
     with pytest.raises(AugcliError, match=bad.name):
         expand(all_for_training(data, out, on_error="fail"))
     bad.write_bytes(sound)
-    with pytest.raises(AugcliError, match=f"{bad.name}: has changed"):
+    with pytest.raises(
+        AugcliError, match=rf"{bad.name}: failed and has changed since\n(.|\n)*--retry-failed"
+    ):
         expand(all_for_training(data, out))
+    mended = expand(all_for_training(data, out, retry_failed=True)).manifest
+    assert mended is not None
+    assert (mended.reference.used, mended.reference.failures) == (24, 0)
+    assert verify(out).faults == ()
 
 
 def test_a_class_that_failed_can_be_mended(photos: Path, tmp_path: Path) -> None:
@@ -289,11 +339,11 @@ def test_trouble_of_the_machine_is_no_fault_of_the_image(
 ) -> None:
     from augcli.augment import task
 
-    def too_many(job: object, sample: object) -> bytes:
+    def too_many(*arguments: object, **options: object) -> object:
         raise OSError(24, "Too many open files", "some.jpg")
 
     out = tmp_path / "out"
-    monkeypatch.setattr(task, "_read", too_many)
+    monkeypatch.setattr(task, "open", too_many, raising=False)
     with pytest.raises(AugcliError, match="Too many open files"):
         expand(config(photos, out))
     monkeypatch.undo()
@@ -363,16 +413,23 @@ def test_out_must_not_lie_in_data(photos: Path, tmp_path: Path) -> None:
         expand(config(data, data / "expanded"))
 
 
+@pytest.mark.parametrize("bad", [0, 1, 2])
 def test_a_policy_that_fails_on_an_image_names_it(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
 ) -> None:
-    from augcli.augment.views import ViewMaker
+    """The estimate beforehand meets copy 1, the work itself the others."""
+    from augcli.augment.frame import Frame
+    from augcli.augment.views import View, ViewMaker
 
-    def fails(self: object, fitted: object, key: str, copy: int) -> object:
-        raise ZeroDivisionError("inside a transform")
+    original = ViewMaker.view
+
+    def fails(self: ViewMaker, fitted: Frame, key: str, copy: int, label: int) -> View:
+        if copy == bad:
+            raise ZeroDivisionError("inside a transform")
+        return original(self, fitted, key, copy, label)
 
     monkeypatch.setattr(ViewMaker, "view", fails)
-    with pytest.raises(AugcliError, match=r"\.jpg: the policy fails on copy 0: ZeroDivision"):
+    with pytest.raises(AugcliError, match=rf"\.jpg: the policy fails on copy {bad}: ZeroDivision"):
         expand(config(photos, tmp_path / "out"))
 
 
@@ -419,12 +476,12 @@ EXPAND_WITH_DYING_WORKER = (
     """
 import os, signal
 from augcli.augment import task
-def dies(job, sample):
+def dies(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 class Dying:
     def __init__(self, job): self.job = job
     def __call__(self, item):
-        if item.chunk == 1: task._read = dies
+        if item.chunk == 1: task.open = dies
         return task.run_task(self.job, item)
 from augcli.augment import expansion
 expansion._JobRunner = Dying
