@@ -176,5 +176,5 @@ def test_a_table_that_contradicts_the_manifest(
 
 def test_counts_that_the_manifest_gets_wrong(dataset: Path) -> None:
     edit_manifest(dataset, lambda content: content.update(rounds=0))
-    with pytest.raises(AugcliError, match="36 train rows .* 36 views: 18 in each of 0 rounds"):
+    with pytest.raises(AugcliError, match=r"36 train rows .* 36 views: 18 in each of 0 rounds"):
         open_sources(TrainConfig(shards=dataset), "cpu")
