@@ -131,15 +131,20 @@ def expand(as_json: bool, **settings: Any) -> None:
 @options(PreviewConfig)
 @json_option
 def preview(as_json: bool, **settings: Any) -> None:
-    """A picture of originals beside their augmented views."""
+    """Pictures, or a page, of originals beside their augmented views."""
     from augcli.augment.previewing import preview as run
 
     result = run(PreviewConfig(**settings))
     if as_json:
-        shown = {"picture": str(result.picture), "policies": result.policies, "keys": result.keys}
-        _print_json(shown)
+        _print_json(result.to_json())
     else:
-        click.echo(f"{result.picture}: {len(result.keys)} images, {', '.join(result.policies)}")
+        for path in result.files:
+            click.echo(path)
+        click.echo(f"{len(result.keys)} images, {', '.join(result.policies)}")
+        if result.left_out:
+            click.echo(
+                f"the page is full: {result.left_out} more images with --only-class", err=True
+            )
 
 
 @main.command()

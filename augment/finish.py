@@ -8,9 +8,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from augcli.augment.card import dataset_card
+from augcli.augment.choosing import read_samples
 from augcli.augment.indexes import index_pages
+from augcli.augment.panels import headings, views_of
 from augcli.augment.preparing import Filling, Prepared
-from augcli.augment.previewing import headings, read_samples, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
 from augcli.augment.task import TaskRecord, read_record
 from augcli.augment.totals import Totals
