@@ -11,6 +11,7 @@ import pytest
 from augcli.augment.captions import caption, captions
 from augcli.augment.policy import Policy
 from augcli.augment.policy_file import OWN_TRANSFORMS, TRANSFORMS
+from augcli.augment.policy_serial import normalized
 
 SIZE = 64
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -23,7 +24,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def applied(name: str, seed: int = 5, **arguments: Any) -> list[Any]:
     node = {"__class_fullname__": name, "p": 1.0, **ARGUMENTS.get(name, {}), **arguments}
-    policy = Policy({"transform": {"__class_fullname__": "Compose", "transforms": [node]}})
+    whole = {"transform": {"__class_fullname__": "Compose", "transforms": [node]}}
+    policy = Policy(normalized(whole))
     image = np.random.default_rng(3).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     return policy(image, seed)[1]
 
@@ -66,7 +68,8 @@ def test_an_affine_says_what_it_was_told(arguments: dict[str, Any], told: str) -
 def test_a_rotation_is_read_from_its_matrix() -> None:
     ((name, drawn),) = applied("Rotate", limit=(30, 30))
     assert caption(name, drawn, SIZE) == "rotate 30"
-    assert math.isclose(drawn["matrix"][0][0], math.cos(math.radians(30)), rel_tol=1e-4)
+    matrix = [[math.cos(math.pi / 6), 0.5, 0], [-0.5, math.cos(math.pi / 6), 0], [0, 0, 1]]
+    assert caption(name, {"matrix": matrix}, SIZE).startswith("rotate 30")
 
 
 @pytest.mark.parametrize(

@@ -115,10 +115,10 @@ def test_the_page_shows_the_views_of_an_expansion(photos: Path, tmp_path: Path) 
         assert sample.key in result.keys
         fitted = maker.fitted(reference.path(sample).read_bytes())
         policy = spec.build()
-        expected = [fitted]
+        expected = [fitted.rgb]
         for copy in range(1, COPIES + 1):
-            seed = maker.view(fitted, sample.key, copy).seed
-            expected.append(policy(fitted, seed)[0])
+            seed = maker.view(fitted, sample.key, copy, sample.label).seed
+            expected.append(policy(fitted.rgb, seed)[0])
         for picture, pixels in zip(pngs(section)[: COPIES + 1], expected, strict=True):
             assert np.array_equal(picture, pixels)
 

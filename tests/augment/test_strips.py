@@ -9,7 +9,8 @@ import pytest
 
 from augcli.augment.decode import Pixels
 from augcli.augment.panels import UNCHANGED, Row
-from augcli.augment.policy import Policy, resolve_policy
+from augcli.augment.policy import resolve_policy
+from augcli.augment.policy_serial import normalized
 from augcli.augment.presets import PRESETS
 from augcli.augment.strips import steps_of, strip_rows
 
@@ -32,9 +33,7 @@ def node(name: str, p: float = 0.01, **arguments: Any) -> dict[str, Any]:
 
 
 def serialized(*nodes: dict[str, Any]) -> dict[str, Any]:
-    return Policy(
-        {"transform": {"__class_fullname__": "Compose", "transforms": [*nodes]}}
-    ).serialized
+    return normalized({"transform": {"__class_fullname__": "Compose", "transforms": [*nodes]}})
 
 
 def rows(*nodes: dict[str, Any], key: str = "key", seed: int = 0) -> list[Row]:
