@@ -68,6 +68,6 @@ class ViewStream:
         """The `random.Random`, always the same object."""
         if not self._python_is_fresh:
             _random.Random.seed(self._python, self._seed)  # what Random.seed does with a number
-            self._python.gauss_next = None  # type: ignore[attr-defined]  # typeshed lacks it
+            self._python.gauss_next = None  # type: ignore[attr-defined]
             self._python_is_fresh = True
         return self._python

@@ -16,11 +16,9 @@ from augcli.augment.affine import SYMMETRIES, around_center, crop_to_frame, symm
 from augcli.augment.canvas import Canvas, Sampling, fill_of
 from augcli.augment.seeding import ViewStream
 from augcli.augment.steps import GEOMETRY, Applied, Step, happens
-from augcli.manifests.errors import AugcliError
 
 Range = tuple[float, float]
 _RANDOM_CROP_TRIES = 10
-_CROP_INTERPOLATIONS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ class Affine:
         elif self.shift is not None:
             shift_x, shift_y = uniform(*self.shift[0]), uniform(*self.shift[1])
             x, y = int(shift_x * canvas.width), int(shift_y * canvas.height)
-        shear_x, shear_y = 0.0 - uniform(*self.shear[0]), 0.0 - uniform(*self.shear[1])  # no -0
+        shear_x, shear_y = uniform(*self.shear[0]), uniform(*self.shear[1])
         scale_x, scale_y = uniform(*self.scale[0]), uniform(*self.scale[1])
         if self.keep_ratio:
             scale_y = scale_x
@@ -144,7 +142,7 @@ class Affine:
             canvas.height,
             degrees=angle,
             scale=(scale_x, scale_y),
-            shear_degrees=(shear_x, shear_y),
+            shear_degrees=(-shear_x, -shear_y),
             shift=(x, y),
         )
         canvas.warp(how, self.sampling)
@@ -164,7 +162,6 @@ class ResizedCrop:
     how: ClassVar[str] = GEOMETRY
 
     p: float
-    size: tuple[int, int]
     scale: Range
     ratio: Range
     sampling: Sampling
@@ -174,7 +171,6 @@ class ResizedCrop:
     ) -> None:
         """One coin, then area and proportion until they fit, then the place."""
         if happens(self.p, stream, force):
-            _check_size("RandomResizedCrop", self.size, canvas)
             box = self._draw(stream, canvas.width, canvas.height)
             canvas.warp(crop_to_frame(box, canvas.width, canvas.height), self.sampling)
             applied.append(f'["RandomResizedCrop",{{"crop_coords":{list(box)}}}]')
@@ -206,7 +202,6 @@ class SizedCrop:
     how: ClassVar[str] = GEOMETRY
 
     p: float
-    size: tuple[int, int]
     heights: tuple[int, int]
     proportion: float
     sampling: Sampling
@@ -216,7 +211,6 @@ class SizedCrop:
     ) -> None:
         """One coin, the height, the place."""
         if happens(self.p, stream, force):
-            _check_size("RandomSizedCrop", self.size, canvas)
             width, height = canvas.width, canvas.height
             drawn = stream.python.randint(*self.heights)
             across, down = min(int(drawn * self.proportion), width), min(drawn, height)
@@ -224,13 +218,6 @@ class SizedCrop:
             box = _placed(across, down, width, height, row, column)
             canvas.warp(crop_to_frame(box, width, height), self.sampling)
             applied.append(f'["RandomSizedCrop",{{"crop_coords":{list(box)}}}]')
-
-
-def _check_size(name: str, size: tuple[int, int], canvas: Canvas) -> None:
-    if size != (canvas.height, canvas.width):
-        raise AugcliError(
-            f"{name} makes {size} of {(canvas.height, canvas.width)}: it must keep size"
-        )
 
 
 def _placed(
@@ -305,36 +292,17 @@ def shift_scale_rotate_step(node: Node) -> Step:
     )
 
 
-def resized_crop_step(node: Node) -> Step | None:
+def resized_crop_step(node: Node) -> Step:
     """`RandomResizedCrop`; its size is the view's, or the policy is refused."""
-    sampling = _crop_sampling(node)
-    if sampling is None:
-        return None
-    return ResizedCrop(
-        float(node["p"]), _whole(node["size"]), _pair(node["scale"]), _pair(node["ratio"]), sampling
-    )
+    sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
+    return ResizedCrop(float(node["p"]), _pair(node["scale"]), _pair(node["ratio"]), sampling)
 
 
-def sized_crop_step(node: Node) -> Step | None:
+def sized_crop_step(node: Node) -> Step:
     """`RandomSizedCrop`; its size is the view's, or the policy is refused."""
-    sampling = _crop_sampling(node)
-    if sampling is None:
-        return None
-    return SizedCrop(
-        float(node["p"]),
-        _whole(node["size"]),
-        _whole(node["min_max_height"]),
-        float(node["w2h_ratio"]),
-        sampling,
-    )
-
-
-def _crop_sampling(node: Node) -> Sampling | None:
-    """None for what `cv2.warpAffine` hasn't, or does differently from `cv2.resize`."""
-    interpolation = int(node["interpolation"])
-    if interpolation not in _CROP_INTERPOLATIONS:
-        return None
-    return Sampling(interpolation, cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
+    sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
+    low, high = node["min_max_height"]
+    return SizedCrop(float(node["p"]), (int(low), int(high)), float(node["w2h_ratio"]), sampling)
 
 
 def _sampling(node: Node) -> Sampling:

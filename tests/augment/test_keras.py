@@ -46,9 +46,14 @@ def matrix(row: int, column: int) -> Callable[[dict[str, Any]], float]:
 
 
 def affine_map(p: dict[str, Any], size: int = SIZE) -> Map:
-    scale, shear, shift = tuple(p["scale"]), tuple(p["shear"]), tuple(p["shift"])
+    scale, (shear_x, shear_y), shift = tuple(p["scale"]), p["shear"], tuple(p["shift"])
     return around_center(
-        size, size, degrees=p["rotate"], scale=scale, shear_degrees=shear, shift=shift
+        size,
+        size,
+        degrees=p["rotate"],
+        scale=scale,
+        shear_degrees=(-shear_x, -shear_y),
+        shift=shift,
     )
 
 
