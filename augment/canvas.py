@@ -129,8 +129,10 @@ class Canvas:
 
     def _load(self) -> None:
         """The picture as RGBX again, after it was painted."""
-        buffer = self._spare(self.height, self.width)
-        cv2.cvtColor(np.ascontiguousarray(self._rgb), cv2.COLOR_RGB2RGBA, dst=buffer)
+        rgb = self._rgb
+        assert rgb is not None
+        buffer = self._spare(*rgb.shape[:2])  # not the canvas' size, which a turn may have changed
+        cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2RGBA, dst=buffer)
         self._image, self._rgb = buffer, None
 
     def _resample(self) -> None:
@@ -206,11 +208,14 @@ class Canvas:
 def fill_of(value: Any) -> Fill:
     """albumentations' fill, a number or one for each of RGB, as three numbers.
 
+    Of a longer list the first three count, of a shorter one the rest is 0, as in OpenCV.
+
     Raises:
         ValueError: neither.
     """
     if isinstance(value, int | float):
         return float(value), float(value), float(value)
-    if isinstance(value, list | tuple) and len(value) == 3:
-        return float(value[0]), float(value[1]), float(value[2])
+    if isinstance(value, list | tuple) and 1 <= len(value) <= 4:
+        red, green, blue = (*map(float, value), 0.0, 0.0)[:3]
+        return red, green, blue
     raise ValueError(f"fill {value!r}: expected a number or three")

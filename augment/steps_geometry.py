@@ -16,9 +16,11 @@ from augcli.augment.affine import SYMMETRIES, around_center, crop_to_frame, symm
 from augcli.augment.canvas import Canvas, Sampling, fill_of
 from augcli.augment.seeding import ViewStream
 from augcli.augment.steps import GEOMETRY, Applied, Step, happens
+from augcli.manifests.errors import AugcliError
 
 Range = tuple[float, float]
 _RANDOM_CROP_TRIES = 10
+_CROP_INTERPOLATIONS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,7 @@ class ResizedCrop:
     how: ClassVar[str] = GEOMETRY
 
     p: float
+    size: tuple[int, int]
     scale: Range
     ratio: Range
     sampling: Sampling
@@ -171,6 +174,7 @@ class ResizedCrop:
     ) -> None:
         """One coin, then area and proportion until they fit, then the place."""
         if happens(self.p, stream, force):
+            _check_size("RandomResizedCrop", self.size, canvas)
             box = self._draw(stream, canvas.width, canvas.height)
             canvas.warp(crop_to_frame(box, canvas.width, canvas.height), self.sampling)
             applied.append(f'["RandomResizedCrop",{{"crop_coords":{list(box)}}}]')
@@ -202,6 +206,7 @@ class SizedCrop:
     how: ClassVar[str] = GEOMETRY
 
     p: float
+    size: tuple[int, int]
     heights: tuple[int, int]
     proportion: float
     sampling: Sampling
@@ -211,6 +216,7 @@ class SizedCrop:
     ) -> None:
         """One coin, the height, the place."""
         if happens(self.p, stream, force):
+            _check_size("RandomSizedCrop", self.size, canvas)
             width, height = canvas.width, canvas.height
             drawn = stream.python.randint(*self.heights)
             across, down = min(int(drawn * self.proportion), width), min(drawn, height)
@@ -218,6 +224,13 @@ class SizedCrop:
             box = _placed(across, down, width, height, row, column)
             canvas.warp(crop_to_frame(box, width, height), self.sampling)
             applied.append(f'["RandomSizedCrop",{{"crop_coords":{list(box)}}}]')
+
+
+def _check_size(name: str, size: tuple[int, int], canvas: Canvas) -> None:
+    if size != (canvas.height, canvas.width):
+        raise AugcliError(
+            f"{name} makes {size} of {(canvas.height, canvas.width)}: it must keep size"
+        )
 
 
 def _placed(
@@ -292,17 +305,36 @@ def shift_scale_rotate_step(node: Node) -> Step:
     )
 
 
-def resized_crop_step(node: Node) -> Step:
+def resized_crop_step(node: Node) -> Step | None:
     """`RandomResizedCrop`; its size is the view's, or the policy is refused."""
-    sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
-    return ResizedCrop(float(node["p"]), _pair(node["scale"]), _pair(node["ratio"]), sampling)
+    sampling = _crop_sampling(node)
+    if sampling is None:
+        return None
+    return ResizedCrop(
+        float(node["p"]), _whole(node["size"]), _pair(node["scale"]), _pair(node["ratio"]), sampling
+    )
 
 
-def sized_crop_step(node: Node) -> Step:
+def sized_crop_step(node: Node) -> Step | None:
     """`RandomSizedCrop`; its size is the view's, or the policy is refused."""
-    sampling = Sampling(int(node["interpolation"]), cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
-    low, high = node["min_max_height"]
-    return SizedCrop(float(node["p"]), (int(low), int(high)), float(node["w2h_ratio"]), sampling)
+    sampling = _crop_sampling(node)
+    if sampling is None:
+        return None
+    return SizedCrop(
+        float(node["p"]),
+        _whole(node["size"]),
+        _whole(node["min_max_height"]),
+        float(node["w2h_ratio"]),
+        sampling,
+    )
+
+
+def _crop_sampling(node: Node) -> Sampling | None:
+    """None for what `cv2.warpAffine` hasn't, or does differently from `cv2.resize`."""
+    interpolation = int(node["interpolation"])
+    if interpolation not in _CROP_INTERPOLATIONS:
+        return None
+    return Sampling(interpolation, cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0))
 
 
 def _sampling(node: Node) -> Sampling:
