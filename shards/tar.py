@@ -51,6 +51,7 @@ def member_header(name: str, size: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def _ending(extension: str) -> tuple[bytes, int]:
+    member_header(f".{extension}", 0)  # refuses what is no part of a name
     ending = f".{extension}".encode("ascii")
     return ending, sum(ending)
 
