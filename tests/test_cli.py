@@ -411,9 +411,8 @@ def test_ctrl_c_in_an_expansion_can_be_continued(split_photos: Path, tmp_path: P
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    while not (out / "shards").is_dir() and process.poll() is None:
+    while not list(out.glob("shards/*.tar")) and process.poll() is None:
         time.sleep(0.01)
-    time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all processes
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
