@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from augcli.augment.choosing import Reader, by_turns
+from augcli.augment.choosing import Reader
 from augcli.augment.panels import headings, views_of
 from augcli.augment.preparing import Prepared
 from augcli.augment.sheet import SheetRow, draw_sheet
 from augcli.augment.views import ViewMaker
 
-ROWS, COPIES = 6, 7  # at most
+ROWS, COPIES, MAX_TILE = 6, 7, 128  # at most
 
 
 def dataset_picture(prepared: Prepared) -> bytes | None:
@@ -20,15 +20,17 @@ def dataset_picture(prepared: Prepared) -> bytes | None:
     reference, job = prepared.reference, prepared.job
     maker = ViewMaker(job.recipe)
     copies = min(COPIES, prepared.config.copies)
-    labels = range(min(ROWS, len(reference.classes)))
-    reader = Reader(reference, maker)
-    rows = {
-        sample.label: SheetRow(
-            reference.classes[sample.label], "", views_of(maker, sample, fitted, copies)
-        )
-        for sample, fitted in reader.usable(by_turns(reference, labels), per_class=1)
-    }
+    labels = set(range(min(ROWS, len(reference.classes))))
+    samples = (sample for task in prepared.plan.tasks if task.first for sample in task.samples)
+    wanted = (sample for sample in samples if sample.split == "train" and sample.label in labels)
+    rows: dict[int, SheetRow] = {}
+    for sample, fitted in Reader(reference, maker).usable(wanted, per_class=1):
+        views = views_of(maker, sample, fitted, copies)
+        rows[sample.label] = SheetRow(reference.classes[sample.label], "", views)
+        if len(rows) == len(labels):
+            break
     if not rows:
         return None
     title = f"{reference.name}: {job.recipe.policy.name}"
-    return draw_sheet(title, headings(copies), [rows[label] for label in sorted(rows)])
+    ordered = [rows[label] for label in sorted(rows)]
+    return draw_sheet(title, headings(copies), ordered, MAX_TILE)

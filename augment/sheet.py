@@ -35,9 +35,11 @@ class SheetRow:
     depth: int = 0
 
 
-def draw_sheet(title: str, columns: Sequence[str], rows: Sequence[SheetRow]) -> bytes:
-    """A PNG of `rows` under the headings `columns`."""
-    tile = max(_MIN_TILE, min(_MAX_TILE, max(row.tiles[0].shape[0] for row in rows)))
+def draw_sheet(
+    title: str, columns: Sequence[str], rows: Sequence[SheetRow], max_tile: int = _MAX_TILE
+) -> bytes:
+    """A PNG of `rows` under the headings `columns`; no picture is wider than `max_tile` pixels."""
+    tile = max(_MIN_TILE, min(max_tile, max(row.tiles[0].shape[0] for row in rows)))
     under = [[_caption_lines(caption, tile) for caption in row.captions] for row in rows]
     pitch = _pitch(tile, captioned=any(under)) + _GAP
     heights = [tile + _GAP + _caption_height(captions) for captions in under]
