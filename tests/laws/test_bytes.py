@@ -232,17 +232,6 @@ def test_more_copies_are_new_rounds(photos: Path, tmp_path: Path) -> None:
     assert verify(out).faults == ()
 
 
-def test_images_do_not_change_splits(photos: Path, tmp_path: Path) -> None:
-    """Else what was trained on would be evaluated on."""
-    out = tmp_path / "out"
-    expand(config(photos, out))
-    before = read_manifest(out)
-    with pytest.raises(AugcliError, match=r"another split or class \(perhaps by --val-fraction"):
-        expand(config(photos, out, val_fraction=0.6))
-    assert read_manifest(out) == before
-    assert verify(out).faults == ()
-
-
 def _unfinish(photos: Path, out: Path) -> None:
     """Bring the folder to where an interrupted run leaves it: identity, no manifest."""
     identity = identity_of(read_manifest(out)).plain()

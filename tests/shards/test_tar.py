@@ -15,6 +15,7 @@ from augcli.shards.tar import (
     NAME_BYTES,
     Member,
     member_header,
+    members_block,
     padding,
     parse_member,
 )
@@ -134,3 +135,22 @@ def test_a_whole_tar_as_tarfile_writes_it() -> None:
             tar.addfile(info, io.BytesIO(content))
     ours = b"".join(member_header(n, len(c)) + c + padding(len(c)) for n, c in contents.items())
     assert buffer.getvalue().startswith(ours + bytes(2 * BLOCK))
+
+
+@pytest.mark.parametrize("name", ["a", "cat-1-c0", "x" * 90, "a b", "~!@"])
+def test_a_block_of_members_is_header_content_and_padding(name: str) -> None:
+    members = {"jpg": b"x" * 700, "cls": b"", "json": b"{}" * 256}
+    expected = b"".join(
+        member_header(f"{name}.{extension}", len(content)) + content + padding(len(content))
+        for extension, content in members.items()
+    )
+    assert members_block(name, members) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "extension"),
+    [("é", "jpg"), ("", "é"), ("a", "j\n"), ("a\0", "jpg"), ("x" * 97, "jpg")],
+)
+def test_a_block_refuses_bad_names(name: str, extension: str) -> None:
+    with pytest.raises(AugcliError, match="printable ASCII"):
+        members_block(name, {extension: b"x"})
