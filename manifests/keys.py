@@ -9,6 +9,7 @@ import re
 READABLE_LENGTH = 56
 MAX_FOLDER_BYTES = 200
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
+_VIEW_NAME = re.compile(r"([A-Za-z0-9_-]+-)?[a-z2-7]{16}-c\d+")
 
 
 def sample_key(source: str) -> str:
@@ -29,6 +30,11 @@ def sample_key(source: str) -> str:
 def view_name(key: str, copy: int) -> str:
     """The name of copy `copy` in a shard: unique over all rounds, and webdataset's `__key__`."""
     return f"{key}-c{copy}"
+
+
+def is_view_name(name: str) -> bool:
+    """Whether `view_name` could have made `name`."""
+    return _VIEW_NAME.fullmatch(name) is not None
 
 
 def class_folder(class_name: str) -> str:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from augcli.manifests.hashing import sha256_file
-from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, Manifest
+from augcli.manifests.keys import is_view_name
+from augcli.manifests.manifest import (
+    MANIFEST_FILE,
+    SHARDS_FOLDER,
+    WORK_FOLDER,
+    Manifest,
+    is_shard_name,
+)
+from augcli.manifests.reference import SPLITS
 from augcli.shards.fault import Fault
 
 
@@ -29,9 +37,12 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
 
 
 def foreign_files(
-    dataset: Path, manifest: Manifest, view_files: Collection[str]
+    dataset: Path, manifest: Manifest, view_files: Collection[str], *, growing: bool = False
 ) -> Iterator[Fault]:
-    """Files that the manifest and its table (`view_files`, in the folder format) don't know."""
+    """Files that the manifest and its table (`view_files`, in the folder format) don't know.
+
+    While the dataset is `growing`, what is made for it is left alone.
+    """
     shards = (f"{SHARDS_FOLDER}/{shard.name}" for shard in manifest.shards)
     known = {MANIFEST_FILE, *manifest.file_hashes(), *view_files}
     if manifest.options["format"] == "tar":
@@ -40,5 +51,14 @@ def foreign_files(
         folders.sort()
         for name in sorted(files):
             place = (Path(folder) / name).relative_to(dataset).as_posix()
-            if place not in known:
+            if place not in known and not (growing and _is_of_growth(place)):
                 yield Fault(place, "does not belong to the dataset")
+
+
+def _is_of_growth(place: str) -> bool:
+    """Whether an expansion at work may have made this: its own records, a shard, a view's file."""
+    path = PurePosixPath(place)
+    top = path.parts[0]
+    if top == SHARDS_FOLDER:
+        return is_shard_name(path.name)
+    return top == WORK_FOLDER or (top in SPLITS and is_view_name(path.stem))
