@@ -158,6 +158,11 @@ def verify(dataset: Path, as_json: bool) -> None:
             click.echo(f"{fault.where}: {fault.what}")
         state = f"{len(result.faults)} faults" if result.faults else "no fault"
         click.echo(f"{dataset}: {result.views} views in {result.shards} shards, {state}")
+        if result.growing:
+            click.echo(
+                f"{dataset}: an expansion is adding to it, or was interrupted: that work is not "
+                "part of it yet; augcli expand with the same options finishes it"
+            )
     if result.faults:
         sys.exit(1)
 
@@ -219,6 +224,7 @@ class _Bar:
         )
 
         self._quiet = quiet
+        self._started = False
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -232,7 +238,13 @@ class _Bar:
         self._task = self._bar.add_task(title, total=None, note="")
 
     def __call__(self, done: int, total: int, note: str) -> None:
-        """Show that `done` of `total` parts are done."""
+        """Show that `done` of `total` parts are done.
+
+        The bar begins here: its thread would keep an expansion from forking its workers.
+        """
+        if not self._started:
+            self._started = True
+            self._bar.start()
         self._bar.update(self._task, completed=done, total=total, note=note)
 
     def say(self, line: str) -> None:
@@ -241,11 +253,11 @@ class _Bar:
             self._bar.console.print(line, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> _Bar:
-        self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
+        if self._started:
+            self._bar.stop()
 
 
 def _print_json(content: dict[str, Any]) -> None:
