@@ -76,8 +76,8 @@ def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate
     return Estimate(views, round(total), (image_seconds / shares + seconds) * 1e6, costs)
 
 
-def check_space(dataset: Path, wanted: Estimate) -> None:
-    """Refuse what can't fit.
+def check_space(dataset: Path, wanted: Estimate, views: int) -> None:
+    """Refuse what can't fit: `views` of those estimated are still to be made.
 
     Raises:
         AugcliError: saying how much is needed and how much is free.
@@ -89,12 +89,17 @@ def check_space(dataset: Path, wanted: Estimate) -> None:
         free = shutil.disk_usage(folder).free
     except OSError:  # a file system that doesn't say
         return
-    if wanted.bytes * RESERVE > free:
+    needed = wanted.bytes * views / wanted.views
+    if needed * RESERVE > free:
         raise AugcliError(
-            f"--out {dataset}: about {wanted.bytes / 1e9:,.2f} GB are needed and "
-            f"{free / 1e9:,.2f} GB are free there: make room, name a folder elsewhere, or ask for "
-            "fewer --copies, a smaller --size or a lower --quality"
+            f"--out {dataset}: about {_amount(needed)} are needed and {_amount(free)} are free "
+            "there: make room, name a folder elsewhere, or ask for fewer --copies, a smaller "
+            "--size or a lower --quality"
         )
+
+
+def _amount(number: float) -> str:
+    return f"{number / 1e9:,.2f} GB" if number >= 1e8 else f"{number / 1e6:,.2f} MB"
 
 
 def _spread(tasks: Sequence[Task]) -> Iterable[tuple[Task, int]]:

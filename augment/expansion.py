@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -78,13 +79,16 @@ def _make(prepared: Prepared, wanted: Estimate | None, report: Report | None) ->
     _refuse_failures(prepared)
     if _is_complete(prepared):
         return 0
-    if wanted is not None:
-        check_space(prepared.config.out, wanted)
-    folder = prepared.folder
+    folder, config = prepared.folder, prepared.config
+    if wanted is not None and not folder.is_begun:
+        check_space(config.out, wanted, wanted.views)
     with folder.open(prepared.identity):
+        tasks = folder.unfinished(prepared.job, prepared.missing, refresh=config.refresh)
+        if wanted is not None:
+            check_space(config.out, wanted, sum(task.views for task in tasks))
         if prepared.withdrawn:
             folder.withdraw()
-        made = _run(prepared, folder.unfinished(prepared.job, prepared.missing), report)
+        made = _run(prepared, tasks, report)
         finish(prepared)
     return made
 
@@ -114,17 +118,18 @@ def _run(prepared: Prepared, tasks: Sequence[Task], report: Report | None) -> in
     ordered = sorted(tasks, key=lambda task: task.views, reverse=True)
     results = run_tasks(_JobRunner(prepared.job), ordered, workers)
     images = views = failures = read = written = 0
-    if report is not None:
-        report(Progress(done, prepared.plan.views, 0, 0, 0, 0))
-    for summary in results:
-        images += summary.images
-        views += summary.views
-        failures += summary.failures
-        read += summary.bytes_read
-        written += summary.bytes_written
+    with contextlib.closing(results):  # an interruption anywhere here ends the workers
         if report is not None:
-            planned = prepared.plan.views
-            report(Progress(done + views, planned, images, failures, read, written))
+            report(Progress(done, prepared.plan.views, 0, 0, 0, 0))
+        for summary in results:
+            images += summary.images
+            views += summary.views
+            failures += summary.failures
+            read += summary.bytes_read
+            written += summary.bytes_written
+            if report is not None:
+                planned = prepared.plan.views
+                report(Progress(done + views, planned, images, failures, read, written))
     return views
 
 
