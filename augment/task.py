@@ -6,6 +6,7 @@ A worker does all of it by itself and returns only counts: pixels never cross pr
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -163,6 +164,7 @@ class _Work:
             self._fail(Failure(sample.source, str(error), sha256_bytes(data)))
             return
         except ABSENT as error:
+            self._check_reachable(sample)
             self._fail(Failure(sample.source, error.strerror or "can't be read"))
             return
         self.bytes_read += len(data)
@@ -221,6 +223,15 @@ class _Work:
                 f"{self._job.root / sample.source}: the policy fails on copy {copy}: {error!r}; "
                 "take the transform out that does, or this image"
             ) from error
+
+    def _check_reachable(self, sample: Sample) -> None:
+        """A folder that vanished, as a drive that is unplugged, is no fault of its images."""
+        folder = (self._job.root / sample.source).parent
+        if not os.access(folder, os.X_OK):
+            raise AugcliError(
+                f"{folder}: was there when the expansion began and can't be reached any more; "
+                "nothing finished is lost: bring it back and run it again"
+            )
 
     def _fail(self, failure: Failure) -> None:
         if self._job.fail_on_error:
