@@ -84,6 +84,8 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     """
     _check_rounds(config)
     folder = DatasetFolder(config.out)
+    if not config.dry_run:
+        folder.check_free()
     earlier = folder.earlier()
     reference, duplicates = _reference(config, tell)
     policy = resolve_policy(config.policy or default_policy(config.data), config.size)
