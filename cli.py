@@ -164,6 +164,11 @@ def verify(dataset: Path, as_json: bool) -> None:
             click.echo(f"{fault.where}: {fault.what}")
         state = f"{len(result.faults)} faults" if result.faults else "no fault"
         click.echo(f"{dataset}: {result.views} views in {result.shards} shards, {state}")
+        if result.growing:
+            click.echo(
+                f"{dataset}: an expansion is adding to it, or was interrupted: that work is not "
+                "part of it yet; augcli expand with the same options finishes it"
+            )
     if result.faults:
         sys.exit(1)
 

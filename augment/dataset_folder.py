@@ -2,7 +2,9 @@
 
 Until the manifest is written, `.work` holds the identity of the expansion, a record of every
 finished task and, when a finished dataset is being added to, a copy of its tables. A rerun compares
-the identity, checks the records against the shards and the sources, and makes only the rest.
+the identity, checks the records against the shards and the sources, and makes only the rest. What
+is to be added to a finished dataset may be another thing in every rerun: each record says what it
+is of.
 """
 
 from __future__ import annotations
@@ -10,18 +12,19 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from augcli.augment.earlier import LISTED, Earlier
-from augcli.augment.identity import Identity, differences
+from augcli.augment.identity import Identity, differences, growth_differences
 from augcli.augment.plan import Task
 from augcli.augment.stores import store_named
 from augcli.augment.task import Job, TaskRecord, read_record
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.files import exclusive_lock, write_atomic
+from augcli.manifests.files import atomic_file, exclusive_lock, publish, write_atomic
 from augcli.manifests.hashing import sha256_if_readable
+from augcli.manifests.keys import is_view_name
 from augcli.manifests.manifest import (
     FAILURES_FILE,
     MANIFEST_FILE,
@@ -29,8 +32,11 @@ from augcli.manifests.manifest import (
     SAMPLES_FILE,
     SHARDS_FOLDER,
     WORK_FOLDER,
+    Manifest,
+    is_shard_name,
 )
 from augcli.manifests.reference import SPLITS
+from augcli.manifests.samples import read_samples
 
 IDENTITY_FILE = "identity.json"
 LOCK_FILE = "lock"
@@ -45,21 +51,34 @@ class DatasetFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._work = path / WORK_FOLDER
+        self._busy = (
+            f"--out {path}: another expansion is at work there; wait or name another folder"
+        )
+        self._seen = self._state()
+
+    def check_free(self) -> None:
+        """Tell at once, and not after all images were looked at, that the folder is in use.
+
+        Raises:
+            AugcliError: another expansion is at work in it.
+        """
+        with contextlib.suppress(OSError):
+            if (self._work / LOCK_FILE).exists():
+                with exclusive_lock(self._work / LOCK_FILE, self._busy):
+                    pass
 
     def earlier(self) -> Earlier | None:
         """The finished dataset that is there, or was when an interrupted run began.
 
         Raises:
             UsageError: the folder holds other things.
-            AugcliError: a file of the dataset is missing or torn.
+            AugcliError: its manifest is torn.
         """
         self._check_foreign()
-        kept = self._work / EARLIER_FOLDER
-        if kept.is_dir():
-            return Earlier(self.path, kept)
-        if (self.path / MANIFEST_FILE).exists():
-            return Earlier(self.path, self.path)
-        return None
+        has_manifest = (self.path / MANIFEST_FILE).exists()
+        if self._kept.is_dir() and not self._is_superseded:
+            return Earlier(self.path, self._kept, thorough=not has_manifest)
+        return Earlier(self.path, self.path) if has_manifest else None
 
     @property
     def is_begun(self) -> bool:
@@ -71,22 +90,25 @@ class DatasetFolder:
         """Hold the folder for this process until its manifest is written.
 
         Raises:
-            AugcliError: another expansion is at work in it, what was begun there was another
+            AugcliError: another expansion is or was at work in it, what was begun there was another
                 expansion, or it can't be written.
         """
         try:
             self._work.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AugcliError(f"--out {self.path}: can't be made: {error.strerror}") from error
-        busy = f"--out {self.path}: another expansion is at work there; wait or name another folder"
         try:
-            with exclusive_lock(self._work / LOCK_FILE, busy):
+            with exclusive_lock(self._work / LOCK_FILE, self._busy):
+                self._check_as_seen()
+                if self._kept.exists() and self._is_superseded:
+                    self._drop_kept()
                 self._clear_temporary_files()
                 self._check_begun(identity)
                 self._keep_earlier()
-                (self.path / SHARDS_FOLDER).mkdir(exist_ok=True)
+                if identity.options["format"] == "tar":
+                    (self.path / SHARDS_FOLDER).mkdir(exist_ok=True)
                 yield
-                shutil.rmtree(self._work)
+                self._remove_work()
         except OSError as error:
             where = error.filename or self.path
             raise AugcliError(f"{where}: {error.strerror or error}; run it again") from error
@@ -95,31 +117,43 @@ class DatasetFolder:
         """Take back the manifest, before anything that it speaks of changes."""
         (self.path / MANIFEST_FILE).unlink(missing_ok=True)
 
-    def unfinished(self, job: Job, tasks: Sequence[Task]) -> list[Task]:
+    def unfinished(self, job: Job, tasks: Sequence[Task], *, refresh: bool) -> list[Task]:
         """The tasks without a record that holds: shards in place, failed images as they were.
 
         Raises:
-            AugcliError: a source that was already expanded has changed.
+            AugcliError: a source that was already expanded has changed, unless to `refresh` it.
         """
-        return [task for task in tasks if not self._is_finished(job, task)]
+        return [task for task in tasks if not self._is_finished(job, task, refresh)]
 
-    def remove_shards(self, names: Iterable[str], files: Iterable[str]) -> None:
-        """Remove shards (or, in the folder format, files) that the dataset no longer has."""
-        for name in names:
-            (self.path / SHARDS_FOLDER / name).unlink(missing_ok=True)
-        for name in files:
-            (self.path / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # other views are in it
-                (self.path / name).parent.rmdir()
+    def remove_strays(self, manifest: Manifest) -> None:
+        """Remove shards, or view files, that the dataset no longer has or that it never got."""
+        if manifest.options["format"] == "tar":
+            shards = {shard.name for shard in manifest.shards}
+            for path in (self.path / SHARDS_FOLDER).glob("*.tar"):
+                if path.name not in shards and is_shard_name(path.name):
+                    path.unlink()
+            return
+        views = set(read_samples(self.path / SAMPLES_FILE).column("shard").to_pylist())
+        for split in SPLITS:
+            for path in (self.path / split).glob("*/*"):
+                place = path.relative_to(self.path).as_posix()
+                if place not in views and is_view_name(path.stem):
+                    path.unlink()
+            for folder in (self.path / split).glob("*"):
+                with contextlib.suppress(OSError):  # it isn't empty
+                    folder.rmdir()
 
-    def _is_finished(self, job: Job, task: Task) -> bool:
+    def _is_finished(self, job: Job, task: Task, refresh: bool) -> bool:
         record = read_record(job.record_path(task))
         if record is None or not self._is_of(task, record) or not self._shards_hold(job, record):
             return False
         columns = record.columns
-        check_unchanged(
+        changed = changed_images(
             job.root, dict(zip(columns["source"], columns["source_sha256"], strict=True))
         )
+        if changed and refresh:
+            return False
+        _refuse_changed(changed)
         if job.fail_on_error and record.failures:
             return False
         return not any(
@@ -177,18 +211,66 @@ class DatasetFolder:
             begun = Identity(**json.loads(path.read_bytes())).plain()
         except (ValueError, TypeError) as error:
             raise AugcliError(f"{path}: damaged ({error}); remove {self.path}") from error
-        refuse_differences(self.path, list(differences(begun, identity.plain())))
+        wanted = identity.plain()
+        if self._is_growing and not list(growth_differences(begun, wanted, begun_copies=0)):
+            write_atomic(path, json.dumps(wanted, indent=1))  # it never was more than a beginning
+            return
+        refuse_differences(self.path, list(differences(begun, wanted)))
 
     def _keep_earlier(self) -> None:
         """Copy the tables of the finished dataset: they are needed until the new ones are there."""
-        kept = self._work / EARLIER_FOLDER
-        if kept.exists() or not (self.path / MANIFEST_FILE).exists():
+        if self._kept.exists() or not (self.path / MANIFEST_FILE).exists():
+            return
+        if not Earlier(self.path, self.path).is_sound:  # everything is made again
+            self.withdraw()
             return
         temporary = self._work / f"{EARLIER_FOLDER}.tmp"
         temporary.mkdir()
         for name in TABLES:
-            shutil.copyfile(self.path / name, temporary / name)
-        temporary.rename(kept)
+            with open(self.path / name, "rb") as source, atomic_file(temporary / name) as file:
+                shutil.copyfileobj(source, file)
+        publish(temporary, self._kept)
+
+    def _remove_work(self) -> None:
+        if self._kept.exists():
+            self._drop_kept()
+        shutil.rmtree(self._work)
+
+    def _drop_kept(self) -> None:
+        """All at once: half of the tables would be taken for a dataset."""
+        self._kept.rename(self._work / f"{EARLIER_FOLDER}.tmp")
+
+    @property
+    def _kept(self) -> Path:
+        return self._work / EARLIER_FOLDER
+
+    @property
+    def _is_growing(self) -> bool:
+        """Whether there is a finished dataset, so that all that was begun is to be added to it."""
+        return self._kept.exists() or (self.path / MANIFEST_FILE).exists()
+
+    @property
+    def _is_superseded(self) -> bool:
+        """Whether a run finished the dataset and was killed before it could tidy up."""
+        now = sha256_if_readable(self.path / MANIFEST_FILE)
+        return bool(now) and now != sha256_if_readable(self._kept / MANIFEST_FILE)
+
+    def _check_as_seen(self) -> None:
+        """The plan was made before the folder was held: was another expansion faster?"""
+        if self._state() != self._seen:
+            raise AugcliError(
+                f"--out {self.path}: another expansion has finished or begun there meanwhile; "
+                "run it again"
+            )
+
+    def _state(self) -> tuple[str, ...]:
+        """What changes when an expansion begins or ends here."""
+        files = (
+            self.path / MANIFEST_FILE,
+            self._work / IDENTITY_FILE,
+            self._kept / MANIFEST_FILE,
+        )
+        return tuple(map(sha256_if_readable, files))
 
 
 def refuse_differences(path: Path, found: Sequence[str]) -> None:
@@ -205,21 +287,22 @@ def refuse_differences(path: Path, found: Sequence[str]) -> None:
         )
 
 
-def check_unchanged(root: Path, expected: Mapping[str, Any]) -> None:
-    """Hold images against the hashes that they had.
-
-    Raises:
-        AugcliError: listing those that are gone or have changed.
-    """
+def changed_images(root: Path, expected: Mapping[str, Any]) -> list[str]:
+    """Images that haven't the hashes that they had, each with what became of it."""
     changed = []
     for source, digest in sorted(expected.items()):
         found = sha256_if_readable(root / source)
         if found != digest:
             changed.append(f"{root / source}: {'has changed' if found else 'can not be read'}")
+    return changed
+
+
+def _refuse_changed(changed: Sequence[str]) -> None:
     if changed:
         listed = "\n".join(f"  {line}" for line in changed[:LISTED])
         more = f"\n  … and {len(changed) - LISTED} more" if len(changed) > LISTED else ""
         raise AugcliError(
             f"images that were already expanded are not what they were:\n{listed}{more}\n"
-            "put them back, or expand into another folder"
+            "put them back, go on with --refresh (make changed images' views anew), or expand into "
+            "another folder"
         )

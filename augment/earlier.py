@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from augcli.augment.plan import ChunkOf, RoundShard, Task
+from augcli.augment.stores import store_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.manifest import (
@@ -36,27 +37,43 @@ LISTED = 10
 class Changes:
     """How the images differ from those that were expanded: sources, sorted.
 
-    `mended` are failed images with other bytes than they had.
+    `moved` are now of another split or class, `mended` are failed images with other bytes than
+    they had.
     """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[str, ...]
+    moved: tuple[str, ...]
     mended: tuple[str, ...]
 
 
 class Earlier:
     """A finished dataset: its files are in `records` (the folder, or a copy), shards in `dataset`.
 
+    `thorough`: its shards may have been replaced already, so that their hashes are compared and not
+    only their sizes.
+
     Raises:
-        AugcliError: a file of it is missing or torn.
+        AugcliError: its manifest is missing or torn.
     """
 
-    def __init__(self, dataset: Path, records: Path) -> None:
+    def __init__(self, dataset: Path, records: Path, *, thorough: bool = False) -> None:
         self.manifest: Manifest = read_manifest(records)
-        self.failures = read_failures(records / FAILURES_FILE)
         self._dataset = dataset
         self._records = records
+        self._thorough = thorough
+
+    @cached_property
+    def is_sound(self) -> bool:
+        """Whether its tables are those that its manifest records; else nothing can be added."""
+        tables = (self.manifest.samples, self.manifest.failures)
+        return all(sha256_if_readable(self._records / t.file) == t.sha256 for t in tables)
+
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """The inputs that were not used."""
+        return read_failures(self._records / FAILURES_FILE)
 
     @cached_property
     def columns(self) -> Columns:
@@ -87,6 +104,11 @@ class Earlier:
         """Hold all images against the hashes that they had."""
         now = {sample.source for sample in reference.samples}
         known = {*self.sha256, *self.unusable}
+        moved = [
+            sample.source
+            for sample in reference.samples
+            if self._place_of.get(sample.source, _place(sample)) != _place(sample)
+        ]
         changed = [
             source
             for source, digest in self.sha256.items()
@@ -101,8 +123,16 @@ class Earlier:
             added=tuple(sorted(now - known)),
             removed=tuple(sorted(known - now)),
             changed=tuple(sorted(changed)),
+            moved=tuple(sorted(moved)),
             mended=tuple(sorted(mended)),
         )
+
+    @cached_property
+    def _place_of(self) -> Mapping[str, tuple[str, int]]:
+        """By source, the split and label of each image that was expanded."""
+        columns = self.columns
+        places = zip(columns["split"], columns["label"], strict=True)
+        return dict(zip(columns["source"], places, strict=True))
 
     def kept(self, task: Task, changes: Changes) -> tuple[RoundShard, ...]:
         """Those shards of a task that stay as they are: whole, and of the same images."""
@@ -143,22 +173,31 @@ class Earlier:
         keys: dict[Any, None] = dict.fromkeys(self._column(record, "key"))
         if list(keys) != [sample.key for sample in task.samples]:
             return False
-        return set(changes.changed).isdisjoint(sample.source for sample in task.samples)
+        other = {*changes.changed, *changes.moved}
+        return other.isdisjoint(sample.source for sample in task.samples)
 
     def _is_there(self, record: ShardRecord) -> bool:
+        store = store_named(str(self.manifest.options["format"]))
+        if self._thorough:
+            places = self._column(record, "shard")
+            return store.sha256(self._dataset, record.name, places) == record.sha256
         try:
             if record.name.endswith(".tar"):
                 return os.path.getsize(self._path(record)) == record.bytes  # noqa: PTH202
-            places = zip(self._column(record, "shard"), self._column(record, "length"), strict=True)
+            files = zip(self._column(record, "shard"), self._column(record, "length"), strict=True)
             return all(
                 os.path.getsize(self._dataset / str(place)) == length  # noqa: PTH202
-                for place, length in places
+                for place, length in files
             )
         except OSError:
             return False
 
     def _path(self, record: ShardRecord) -> Path:
         return self._dataset / SHARDS_FOLDER / record.name
+
+
+def _place(sample: Sample) -> tuple[str, int]:
+    return sample.split, sample.label
 
 
 def check_changes(
@@ -174,6 +213,12 @@ def check_changes(
     for sources, what, agreed, option in (
         (changes.removed, "is gone", prune, "--prune (drop what is gone)"),
         (changes.changed, "has changed", refresh, "--refresh (make changed images' views anew)"),
+        (
+            changes.moved,
+            "is now of another split or class (perhaps by --val-fraction or --test-fraction)",
+            refresh,
+            "--refresh (make changed images' views anew)",
+        ),
         (
             changes.mended,
             "failed and has changed since",

@@ -6,13 +6,14 @@ the run with that task's exception.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 from augcli.manifests.errors import AugcliError
@@ -37,14 +38,14 @@ def default_workers() -> int:
 
 def run_tasks(
     work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int
-) -> Iterator[ResultT]:
+) -> Generator[ResultT, None, None]:
     """Results of `work` over `tasks` as they finish, by up to `workers` processes.
 
     The processes are there when this returns: threads that the caller starts afterwards are no
     trouble to them.
     """
     if workers <= 1 or len(tasks) <= 1:
-        return map(work, tasks)
+        return (work(task) for task in tasks)
     engine = _in_forks if _can_fork() else _in_fresh_processes
     return engine(work, tasks, min(workers, len(tasks)))
 
@@ -56,7 +57,7 @@ def _can_fork() -> bool:
 
 def _in_forks(
     work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int
-) -> Iterator[ResultT]:
+) -> Generator[ResultT, None, None]:
     """Forked workers; they end with this process, however it ends."""
     from concurrent.futures import ProcessPoolExecutor
 
@@ -65,7 +66,8 @@ def _in_forks(
         workers, multiprocessing.get_context("fork"), _begin_fork, (life, ours)
     )
     try:
-        futures = [pool.submit(work, task) for task in tasks]
+        with _no_interrupts():
+            futures = [pool.submit(work, task) for task in tasks]
     except BaseException:
         os.close(ours)
         raise
@@ -74,7 +76,17 @@ def _in_forks(
     return _results(pool, futures, ours)
 
 
-def _results(pool: Any, futures: list[Any], ours: int) -> Iterator[Any]:
+@contextlib.contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back; processes forked meanwhile never see it: it is the parent's to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _results(pool: Any, futures: list[Any], ours: int) -> Generator[Any, None, None]:
     from concurrent.futures import as_completed
     from concurrent.futures.process import BrokenProcessPool
 
@@ -115,7 +127,7 @@ def _begin_worker() -> None:
 
 def _in_fresh_processes(
     work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int
-) -> Iterator[ResultT]:
+) -> Generator[ResultT, None, None]:
     """joblib's workers, which import everything anew: on every system, beside any threads."""
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError

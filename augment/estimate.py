@@ -12,7 +12,7 @@ from statistics import fmean
 from augcli.augment.decode import DecodeError
 from augcli.augment.encode import codec_named
 from augcli.augment.plan import Task
-from augcli.augment.task import Job, make_view
+from augcli.augment.task import Job
 from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.shards.tar import BLOCK
@@ -71,7 +71,7 @@ def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate
     began = time.perf_counter()
     for sample, frame, _ in fitted:
         copy = 1 if sample.split == "train" else 0
-        made.append(make_view(job, maker, sample, frame, copy).rgbx.copy())
+        made.append(maker.named_view(frame, sample, copy).rgbx.copy())
     seconds = (time.perf_counter() - began) / len(made)
     shares = fmean(rounds for _, _, rounds in fitted)
     costs = tuple(_cost(codec, made, job.quality) for codec in codecs)
@@ -80,8 +80,8 @@ def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate
     return Estimate(views, round(total), (image_seconds / shares + seconds) * 1e6, costs)
 
 
-def check_space(dataset: Path, wanted: Estimate) -> None:
-    """Refuse what can't fit.
+def check_space(dataset: Path, wanted: Estimate, views: int) -> None:
+    """Refuse what can't fit: `views` of those estimated are still to be made.
 
     Raises:
         AugcliError: saying how much is needed and how much is free.
@@ -93,12 +93,17 @@ def check_space(dataset: Path, wanted: Estimate) -> None:
         free = shutil.disk_usage(folder).free
     except OSError:  # a file system that doesn't say
         return
-    if wanted.bytes * RESERVE > free:
+    needed = wanted.bytes * views / wanted.views
+    if needed * RESERVE > free:
         raise AugcliError(
-            f"--out {dataset}: about {wanted.bytes / 1e9:,.2f} GB are needed and "
-            f"{free / 1e9:,.2f} GB are free there: make room, name a folder elsewhere, or ask for "
-            "fewer --copies, a smaller --size or a lower --quality"
+            f"--out {dataset}: about {_amount(needed)} are needed and {_amount(free)} are free "
+            "there: make room, name a folder elsewhere, or ask for fewer --copies, a smaller "
+            "--size or a lower --quality"
         )
+
+
+def _amount(number: float) -> str:
+    return f"{number / 1e9:,.2f} GB" if number >= 1e8 else f"{number / 1e6:,.2f} MB"
 
 
 def _spread(tasks: Sequence[Task]) -> Iterable[tuple[Task, int]]:

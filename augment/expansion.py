@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from augcli.augment.config import ExpandConfig
@@ -103,16 +104,19 @@ def _make(prepared: Prepared, wanted: Estimate | None, report: Report | None) ->
     _refuse_failures(prepared)
     if _is_complete(prepared):
         return 0
-    if wanted is not None:
-        check_space(prepared.config.out, wanted)
-    folder = prepared.folder
+    folder, config = prepared.folder, prepared.config
+    if wanted is not None and not folder.is_begun:
+        check_space(config.out, wanted, wanted.views)
     with folder.open(prepared.identity):
+        tasks = folder.unfinished(prepared.job, prepared.missing, refresh=config.refresh)
+        if wanted is not None:
+            check_space(config.out, wanted, sum(task.views for task in tasks))
         if prepared.withdrawn:
             folder.withdraw()
-        tasks = folder.unfinished(prepared.job, prepared.missing)
         results = _start(prepared, tasks)
-        picture = dataset_picture(prepared)  # while the workers are at work
-        made = _follow(prepared, tasks, results, report)
+        with contextlib.closing(results):  # an interruption anywhere here ends the workers
+            picture = dataset_picture(prepared)  # while the workers are at work
+            made = _follow(prepared, tasks, results, report)
         finish(prepared, picture)
     return made
 
@@ -135,7 +139,7 @@ def _is_complete(prepared: Prepared) -> bool:
     return same and not any(lost_files(prepared.config.out, earlier.manifest))
 
 
-def _start(prepared: Prepared, tasks: Sequence[Task]) -> Iterator[TaskSummary]:
+def _start(prepared: Prepared, tasks: Sequence[Task]) -> Generator[TaskSummary, None, None]:
     """Set workers to the tasks, the largest first."""
     workers = prepared.config.workers or default_workers()
     ordered = sorted(tasks, key=lambda task: task.views, reverse=True)

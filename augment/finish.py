@@ -13,13 +13,14 @@ from augcli.augment.preparing import Filling, Prepared
 from augcli.augment.task import TaskRecord, read_record
 from augcli.augment.totals import Totals
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.files import write_atomic
+from augcli.manifests.files import publish, write_atomic
 from augcli.manifests.hashing import sha256_bytes, sha256_file
 from augcli.manifests.manifest import (
     CARD_FILE,
     FAILURES_FILE,
     PREVIEW_FILE,
     SAMPLES_FILE,
+    WORK_FOLDER,
     FileRecord,
     Manifest,
     ReferenceRecord,
@@ -37,6 +38,9 @@ def finish(prepared: Prepared, picture: bytes | None) -> None:
 
     `picture` is the preview (None: there was nothing to show).
 
+    Everything is made before the earlier dataset is touched: it stays valid until its files are
+    replaced, one after the other, and for good when there is nothing to train on.
+
     Raises:
         AugcliError: nothing to train on is left, or a file can't be written.
     """
@@ -44,36 +48,38 @@ def finish(prepared: Prepared, picture: bytes | None) -> None:
     totals = Totals(len(prepared.reference.classes))
     totals.failures += [*prepared.reference.skipped, *prepared.failed_before]
     try:
-        prepared.folder.withdraw()
-        samples = _write_samples(prepared, totals)
+        staged = dataset / WORK_FOLDER / SAMPLES_FILE
+        samples = _write_samples(prepared, staged, totals)
         _check_usable(prepared.reference, totals)
         assert picture is not None  # else no image was usable
-        failures = _write_failures(dataset, totals)
-        manifest = _manifest(prepared, totals, samples, failures)
+        failures = _failures(totals)
+        failed = FileRecord(FAILURES_FILE, len(totals.failures), sha256_bytes(failures))
+        manifest = _manifest(prepared, totals, samples, failed)
         pages = {
             PREVIEW_FILE: picture,
             CARD_FILE: dataset_card(manifest).encode(),
             **index_pages(manifest),
         }
-        for name, content in pages.items():
+        prepared.folder.withdraw()
+        publish(staged, dataset / SAMPLES_FILE)
+        for name, content in {FAILURES_FILE: failures, **pages}.items():
             write_atomic(dataset / name, content)
-        _remove_withdrawn(prepared, manifest)
+        prepared.folder.remove_strays(manifest)
         hashes = {name: sha256_bytes(content) for name, content in sorted(pages.items())}
         replace(manifest, pages=hashes).write(dataset)
     except OSError as error:
         raise AugcliError(f"{dataset}: can't be written: {error.strerror}") from error
 
 
-def _write_samples(prepared: Prepared, totals: Totals) -> FileRecord:
+def _write_samples(prepared: Prepared, path: Path, totals: Totals) -> FileRecord:
     def groups() -> Iterator[Columns]:
         for filling in prepared.fillings:
             shards, columns = _gathered(prepared, filling, totals)
             totals.add(shards, columns)
             yield columns
 
-    path = prepared.config.out / SAMPLES_FILE
     count = write_samples(path, groups())
-    return _file_record(path, count)
+    return FileRecord(path.name, count, sha256_file(path))
 
 
 def _gathered(
@@ -119,16 +125,10 @@ def _by_shard(record: TaskRecord) -> Iterator[tuple[ShardRecord, Columns]]:
         first += shard.views
 
 
-def _write_failures(dataset: Path, totals: Totals) -> FileRecord:
-    path = dataset / FAILURES_FILE
+def _failures(totals: Totals) -> bytes:
     ordered = sorted(totals.failures, key=lambda failure: failure.source)
     lines = [json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in ordered]
-    write_atomic(path, "".join(lines))
-    return _file_record(path, len(lines))
-
-
-def _file_record(path: Path, rows: int) -> FileRecord:
-    return FileRecord(path.name, rows, sha256_file(path))
+    return "".join(lines).encode()
 
 
 def _check_usable(reference: Reference, totals: Totals) -> None:
@@ -137,7 +137,8 @@ def _check_usable(reference: Reference, totals: Totals) -> None:
     Raises:
         AugcliError: a class without a usable training image, or hardly any usable image at all.
     """
-    tried = [failure for failure in totals.failures if failure.tried]
+    skipped = set(reference.skipped)
+    tried = [failure for failure in totals.failures if failure not in skipped]
     first = f" (first failure: {tried[0].source}: {tried[0].reason})" if tried else ""
     counts = zip(reference.classes, totals.samples["train"], strict=True)
     empty = [name for name, count in counts if not count]
@@ -196,22 +197,3 @@ def _manifest(
         pages={},
         shards=tuple(totals.shards),
     )
-
-
-def _remove_withdrawn(prepared: Prepared, manifest: Manifest) -> None:
-    """Remove what the earlier dataset had and this one has not."""
-    earlier = prepared.earlier
-    if earlier is None:
-        return
-    now = {shard.name for shard in manifest.shards}
-    gone = [name for name in prepared.withdrawn if name not in now]
-    if manifest.options["format"] == "tar":
-        prepared.folder.remove_shards(gone, ())
-        return
-    kept = {source for filling in prepared.fillings for source in _sources(filling)}
-    places = zip(earlier.columns["shard"], earlier.columns["source"], strict=True)
-    prepared.folder.remove_shards((), [place for place, source in places if source not in kept])
-
-
-def _sources(filling: Filling) -> Iterator[str]:
-    return (sample.source for sample in filling.task.samples)

@@ -42,10 +42,16 @@ def identity_of(manifest: Manifest) -> Identity:
     )
 
 
-def growth_differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """The differences that a finished dataset can't take in: it can grow by copies and images."""
+def growth_differences(
+    recorded: Mapping[str, Any], wanted: Mapping[str, Any], *, begun_copies: int | None = None
+) -> Iterator[str]:
+    """The differences that a finished dataset can't take in: it can grow by copies and images.
+
+    It has the recorded number of copies, or `begun_copies` of them.
+    """
     allowed = dict(recorded["options"])
-    allowed["copies"] = max(allowed["copies"], wanted["options"]["copies"])
+    finished = allowed["copies"] if begun_copies is None else begun_copies
+    allowed["copies"] = max(finished, wanted["options"]["copies"])
     grown = {**recorded, "options": allowed, "fingerprint": wanted["fingerprint"]}
     yield from differences(grown, wanted)
 

@@ -71,7 +71,7 @@ def headings(copies: int) -> list[str]:
 
 
 def _view_tile(maker: ViewMaker, fitted: Frame, sample: Sample, copy: int) -> Tile:
-    view = maker.view(fitted, sample.key, copy, sample.label)
+    view = maker.named_view(fitted, sample, copy)
     pixels, applied = view.pixels, json.loads(view.applied)
     told = captions(applied, pixels.shape[0])
     if np.array_equal(pixels, fitted.rgb):

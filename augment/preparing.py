@@ -11,7 +11,7 @@ from augcli.augment.dataset_folder import DatasetFolder, refuse_differences
 from augcli.augment.earlier import Changes, Earlier, check_changes, usable
 from augcli.augment.encode import codec_named
 from augcli.augment.fit import Fit
-from augcli.augment.identity import Identity, growth_differences, identity_of
+from augcli.augment.identity import Identity, differences, growth_differences, identity_of
 from augcli.augment.plan import Plan, RoundShard, Task, default_shard_size, make_plan
 from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.reference_data import load_reference
@@ -84,7 +84,10 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     """
     _check_rounds(config)
     folder = DatasetFolder(config.out)
-    earlier = folder.earlier()
+    if not config.dry_run:
+        folder.check_free()
+    found = folder.earlier()
+    earlier = found if found is not None and found.is_sound else None
     reference, duplicates = _reference(config, tell)
     policy = resolve_policy(config.policy or default_policy(config.data), config.size)
     class_policies = _class_policies(config, reference)
@@ -92,16 +95,20 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     if size is None:
         size = (
             default_shard_size(len(reference.of_split("train")))
-            if earlier is None
-            else int(earlier.manifest.options["shard_size"])
+            if found is None
+            else int(found.manifest.options["shard_size"])
         )
     identity = _identity(config, size, reference, policy, class_policies)
     changes: Changes | None = None
     samples = reference.samples
     failed_before: tuple[Failure, ...] = ()
-    if earlier is None:
-        repeats = balanced(reference, config.balance)
-    else:
+    repeats = balanced(reference, config.balance)
+    if found is not None and earlier is None:
+        before = identity_of(found.manifest).plain()
+        refuse_differences(config.out, list(differences(before, identity.plain())))
+        if tell is not None:
+            tell(f"lost tables {config.out}: all views are made again")
+    if earlier is not None:
         before = identity_of(earlier.manifest).plain()
         refuse_differences(config.out, list(growth_differences(before, identity.plain())))
         repeats = earlier.manifest.repeats

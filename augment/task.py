@@ -6,6 +6,7 @@ A worker does all of it by itself and returns only counts: pixels never cross pr
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -16,7 +17,7 @@ from augcli.augment.encode import Codec, codec_named
 from augcli.augment.frame import Frame
 from augcli.augment.plan import Task
 from augcli.augment.stores import store_named
-from augcli.augment.views import Recipe, View, ViewMaker
+from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import replace_file
 from augcli.manifests.hashing import sha256_bytes
@@ -137,23 +138,6 @@ def _maker(recipe: Recipe) -> ViewMaker:
     return ViewMaker(recipe)
 
 
-def make_view(job: Job, maker: ViewMaker, sample: Sample, fitted: Frame, copy: int) -> View:
-    """One view of a sample.
-
-    Raises:
-        AugcliError: the policy can't take this image; the message names it.
-    """
-    try:
-        return maker.view(fitted, sample.key, copy, sample.label)
-    except (AugcliError, MemoryError):
-        raise
-    except Exception as error:  # a third party's transform that can't take this image
-        raise AugcliError(
-            f"{job.root / sample.source}: the policy fails on copy {copy}: {error!r}; "
-            "take the transform out that does, or this image"
-        ) from error
-
-
 class _Work:
     """A task while it is worked at: one writer for each of its shards, and what is recorded."""
 
@@ -180,6 +164,7 @@ class _Work:
             self._fail(Failure(sample.source, str(error), sha256_bytes(data)))
             return
         except ABSENT as error:
+            self._check_reachable(sample)
             self._fail(Failure(sample.source, error.strerror or "can't be read"))
             return
         self.bytes_read += len(data)
@@ -215,7 +200,7 @@ class _Work:
         for shard, writer, rows in zip(self._task.shards, self._writers, self._rows, strict=True):
             copies = copies_of_round(shard.round, repeats, job.originals)
             for copy in copies if sample.split == "train" else (0,):
-                view = make_view(job, self._maker, sample, fitted, copy)
+                view = self._maker.named_view(fitted, sample, copy)
                 encoded = codec.encode(view.rgbx, job.quality)
                 seed = f"{view.seed:032x}"
                 members = {
@@ -227,6 +212,15 @@ class _Work:
                 rows.append(
                     ViewRow(*own, copy, shard.round, seed, *place, len(encoded), view.applied)
                 )
+
+    def _check_reachable(self, sample: Sample) -> None:
+        """A folder that vanished, as a drive that is unplugged, is no fault of its images."""
+        folder = (self._job.root / sample.source).parent
+        if not os.access(folder, os.X_OK):
+            raise AugcliError(
+                f"{folder}: was there when the expansion began and can't be reached any more; "
+                "nothing finished is lost: bring it back and run it again"
+            )
 
     def _fail(self, failure: Failure) -> None:
         if self._job.fail_on_error:

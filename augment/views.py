@@ -9,7 +9,9 @@ from augcli.augment.decode import Pixels, decode_rgbx
 from augcli.augment.fit import Fit
 from augcli.augment.frame import Frame, rgb_of
 from augcli.augment.policy import Policy, PolicySpec
+from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import view_seed
+from augcli.manifests.reference import Sample
 
 NOTHING_APPLIED = "[]"
 
@@ -76,3 +78,19 @@ class ViewMaker:
             return View(fitted.pixels, 0, NOTHING_APPLIED)
         seed = view_seed(self.recipe.seed, key, copy)
         return view(fitted, self._class_policies.get(label, self._policy), seed)
+
+    def named_view(self, fitted: Frame, sample: Sample, copy: int) -> View:
+        """Copy `copy` of `sample`.
+
+        Raises:
+            AugcliError: the policy can't take this image; the message names it.
+        """
+        try:
+            return self.view(fitted, sample.key, copy, sample.label)
+        except (AugcliError, MemoryError):
+            raise
+        except Exception as error:  # a third party's transform that can't take this image
+            raise AugcliError(
+                f"{sample.source}: the policy fails on copy {copy}: {error!r}; "
+                "take the transform out that does, or this image"
+            ) from error

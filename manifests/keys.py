@@ -10,6 +10,7 @@ MAX_FOLDER_BYTES = 200
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648's, in lower case
 _PAIRS = [first + second for first in _BASE32 for second in _BASE32]  # ten bits in one go
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
+_VIEW_NAME = re.compile(r"([A-Za-z0-9_-]+-)?[a-z2-7]{16}-c\d+")
 
 
 def sample_key(source: str) -> str:
@@ -31,6 +32,11 @@ def sample_key(source: str) -> str:
 def view_name(key: str, copy: int) -> str:
     """The name of copy `copy` in a shard: unique over all rounds, and webdataset's `__key__`."""
     return f"{key}-c{copy}"
+
+
+def is_view_name(name: str) -> bool:
+    """Whether `view_name` could have made `name`."""
+    return _VIEW_NAME.fullmatch(name) is not None
 
 
 def class_folder(class_name: str) -> str:

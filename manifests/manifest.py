@@ -172,6 +172,11 @@ class Manifest:
 _SHARD_NAME = re.compile(r"(train-r\d{3,}|val|test)-\d{5,}(\.tar)?")
 
 
+def is_shard_name(name: str) -> bool:
+    """Whether a shard can have this name: `train-r000-00000.tar`, `val-00000.tar`, …"""
+    return _SHARD_NAME.fullmatch(name) is not None
+
+
 def wids_file(split: str) -> str:
     """Where the `wids` index of a split lies.
 
@@ -304,7 +309,7 @@ def _reference_record(content: dict[str, Any]) -> ReferenceRecord:
 
 def _shard_record(content: dict[str, Any]) -> ShardRecord:
     record = _counted(ShardRecord(**content))
-    if not _SHARD_NAME.fullmatch(record.name):
+    if not is_shard_name(record.name):
         raise ValueError(f"shard name {record.name!r}")
     return record
 

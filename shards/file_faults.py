@@ -7,7 +7,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from augcli.manifests.hashing import sha256_file
-from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, Manifest
+from augcli.manifests.keys import is_view_name
+from augcli.manifests.manifest import (
+    MANIFEST_FILE,
+    SHARDS_FOLDER,
+    WORK_FOLDER,
+    Manifest,
+    is_shard_name,
+)
+from augcli.manifests.reference import SPLITS
 from augcli.shards.fault import Fault
 
 
@@ -29,12 +37,12 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
 
 
 def foreign_files(
-    dataset: Path, manifest: Manifest, view_files: Collection[str]
+    dataset: Path, manifest: Manifest, view_files: Collection[str], *, growing: bool = False
 ) -> Iterator[Fault]:
     """Files and folders that are none of the manifest's nor of its table's.
 
     `view_files` are those of the table, in the folder format; of a foreign folder, only its name
-    is given.
+    is given. While the dataset is `growing`, what is made for it is left alone.
     """
     shards = (f"{SHARDS_FOLDER}/{shard.name}" for shard in manifest.shards)
     known = {MANIFEST_FILE, *manifest.file_hashes(), *view_files}
@@ -46,9 +54,23 @@ def foreign_files(
     }
     for folder, folders, files in os.walk(dataset):
         here = Path(folder).relative_to(dataset)
-        foreign = [name for name in folders if (here / name).as_posix() not in expected]
+        foreign = [
+            name
+            for name in folders
+            if (here / name).as_posix() not in expected
+            and not (growing and (here / name).parts[0] in (WORK_FOLDER, *SPLITS))
+        ]
         for name in sorted((*foreign, *files)):
             place = (here / name).as_posix()
-            if place not in known:
+            if place not in known and not (growing and _is_of_growth(place)):
                 yield Fault(place, "does not belong to the dataset")
         folders[:] = sorted(set(folders) - set(foreign))
+
+
+def _is_of_growth(place: str) -> bool:
+    """Whether an expansion at work may have made this: its own records, a shard, a view's file."""
+    path = PurePosixPath(place)
+    top = path.parts[0]
+    if top == SHARDS_FOLDER:
+        return is_shard_name(path.name)
+    return top == WORK_FOLDER or (top in SPLITS and is_view_name(path.stem))

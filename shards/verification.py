@@ -8,7 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest, read_manifest
+from augcli.manifests.manifest import (
+    MANIFEST_FILE,
+    SAMPLES_FILE,
+    WORK_FOLDER,
+    Manifest,
+    read_manifest,
+)
 from augcli.manifests.samples import ViewRow, find_leaks, read_samples, rows_of
 from augcli.shards.fault import Fault
 from augcli.shards.file_faults import foreign_files, lost_files
@@ -23,18 +29,24 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome: no faults means that every check below was made and held."""
+    """The outcome: no faults means that every check below was made and held.
+
+    `growing`: an expansion is adding to the dataset, or was interrupted; what it has made so far is
+    not part of it yet.
+    """
 
     dataset: Path
     shards: int
     views: int
     faults: tuple[Fault, ...]
+    growing: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
         return {
             "dataset": str(self.dataset),
             "ok": not self.faults,
+            "growing": self.growing,
             "shards": self.shards,
             "views": self.views,
             "faults": [asdict(fault) for fault in self.faults],
@@ -50,11 +62,13 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
         AugcliError: there is no readable manifest or table of samples to check against.
     """
     dataset = Path(dataset)
+    growing = (dataset / WORK_FOLDER).is_dir()
     manifest = read_manifest(dataset)
     rows = rows_of(read_samples(dataset / SAMPLES_FILE))
     is_tar = manifest.options["format"] == "tar"
     view_files = () if is_tar else {row.shard for row in rows}
-    faults = [*lost_files(dataset, manifest), *foreign_files(dataset, manifest, view_files)]
+    faults = list(lost_files(dataset, manifest))
+    faults += foreign_files(dataset, manifest, view_files, growing=growing)
     faults += row_faults(manifest, rows)
     if tuple(sorted(find_leaks(dataset / SAMPLES_FILE))) != manifest.reference.leaks:
         faults.append(Fault(MANIFEST_FILE, "reference.leaks differs from the images' hashes"))
@@ -64,7 +78,7 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
         faults += faults_of(dataset, shard, by_shard[shard.name])
         if report is not None:
             report(number + 1, len(manifest.shards))
-    return Verification(dataset, len(manifest.shards), len(rows), tuple(faults))
+    return Verification(dataset, len(manifest.shards), len(rows), tuple(faults), growing)
 
 
 def _by_shard(rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:

@@ -90,8 +90,10 @@ class ShardWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._file.close()  # on a full disk it fails again
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def _append(self, data: Content) -> None:
         self._file.write(data)

@@ -123,14 +123,14 @@ def test_every_published_shard_is_whole_after_a_crash(
 
     whole = tmp_path / "whole"
     expand(config(photos, whole))
-    original, calls = task.make_view, iter(range(10**6))
+    original, calls = task.member_json, iter(range(10**6))
 
     def failing(*arguments: object) -> object:
         if next(calls) == 25:
             raise RuntimeError("power cut")
         return original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(task, "make_view", failing)
+    monkeypatch.setattr(task, "member_json", failing)
     out = tmp_path / "out"
     with pytest.raises(RuntimeError, match="power cut"):
         expand(config(photos, out))
@@ -342,7 +342,14 @@ def test_trouble_of_the_machine_is_no_fault_of_the_image(
 
 
 @pytest.mark.parametrize(
-    "lost", ["shards/train-r001-00000.tar", "README.md", "preview.png", "samples.parquet"]
+    "lost",
+    [
+        "shards/train-r001-00000.tar",
+        "README.md",
+        "preview.png",
+        "samples.parquet",
+        "failures.jsonl",
+    ],
 )
 @pytest.mark.parametrize("how", ["missing", "changed"])
 def test_a_dataset_that_lost_files_is_made_whole(
@@ -357,6 +364,26 @@ def test_a_dataset_that_lost_files_is_made_whole(
         (out / lost).write_bytes((out / lost).read_bytes() + b"x")
     expand(config(photos, out))
     assert_same_tree(out, whole)
+
+
+def test_lost_tables_of_a_grown_dataset(photos: Path, tmp_path: Path) -> None:
+    """Its chunks are dealt out anew, and no shard of the old ones stays."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(photos, data)
+    added = data / "circle" / "new.jpg"
+    expand(all_for_training(data, out))
+    shutil.copy(data / "circle" / "00.jpg", added)
+    grown = expand(all_for_training(data, out)).manifest
+    (out / "samples.parquet").unlink()
+    with pytest.raises(AugcliError, match="--copies: was 2, now 3"):
+        expand(all_for_training(data, out, copies=3))
+    made = expand(all_for_training(data, out))
+    assert made.manifest is not None and grown is not None
+    assert made.views_made == made.plan.views == 25 * 3
+    assert made.manifest.options == grown.options
+    assert verify(out).faults == ()
+    expand(all_for_training(data, tmp_path / "whole"))
+    assert_same_tree(out, tmp_path / "whole")
 
 
 def test_a_complete_dataset_is_only_looked_at(photos: Path, tmp_path: Path) -> None:
@@ -406,7 +433,7 @@ def test_out_must_not_lie_in_data(photos: Path, tmp_path: Path) -> None:
 def test_a_policy_that_fails_on_an_image_names_it(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
 ) -> None:
-    """The estimate beforehand meets copy 1, the work itself the others."""
+    """Whoever meets it first: the estimate, the work itself or the picture of it."""
     from augcli.augment.frame import Frame
     from augcli.augment.views import View, ViewMaker
 
