@@ -55,7 +55,9 @@ def warps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Map]]:
     def spy(
         source: Pixels, matrix: npt.NDArray[np.float64], *args: object, **named: object
     ) -> Pixels:
-        seen.append(tuple(matrix.ravel()))  # type: ignore[arg-type]
+        if "dst" in named:  # the canvas' own, not `warped`
+            assert not np.shares_memory(source, named["dst"])  # type: ignore[arg-type]
+            seen.append(tuple(matrix.ravel()))  # type: ignore[arg-type]
         return original(source, matrix, *args, **named)  # type: ignore[return-value,call-overload]
 
     monkeypatch.setattr(cv2, "warpAffine", spy)
@@ -268,12 +270,14 @@ def test_maps_that_would_show_are_not_joined(
     assert apart(found, rgb_of(early.pixels())) <= 1
 
 
+@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
 @pytest.mark.parametrize(("beyond", "joined"), [(0.0, True), (0.49, True), (0.51, False)])
 def test_half_a_pixel_beyond_the_frame_is_the_limit(
-    beyond: float, joined: bool, canvas: Canvas, warps: list[Map]
+    beyond: float, joined: bool, direction: tuple[int, int], canvas: Canvas, warps: list[Map]
 ) -> None:
+    x, y = (beyond * part for part in direction)
     canvas.warp(ROTATED, CONSTANT)
-    canvas.warp((1.0, 0.0, beyond, 0.0, 1.0, 0.0), CONSTANT)
+    canvas.warp((1.0, 0.0, x, 0.0, 1.0, y), CONSTANT)
     canvas.pixels()
     assert len(warps) == (1 if joined else 2)
 
@@ -332,6 +336,21 @@ def test_the_extended_picture_shows_what_the_border_shows(
             assert (difference > 0).mean() < 0.001
         else:
             assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
+@pytest.mark.parametrize("interpolation", [1, 2, 4])
+def test_no_shift_sees_the_end_of_the_extended_picture(
+    direction: tuple[int, int], interpolation: int, canvas: Canvas, frame: Frame
+) -> None:
+    for pixels in range(frame.margin - 9, frame.margin + 5):
+        x, y = (part * (pixels + 0.5) for part in direction)
+        how = (1.0, 0.0, x, 0.0, 1.0, y)
+        sampling = Sampling(interpolation, cv2.BORDER_WRAP, BLACK)
+        canvas.start(frame)
+        canvas.warp(how, sampling)
+        assert apart(rgb_of(canvas.pixels()), warped(picture(), how, sampling)) <= 1, pixels
+    assert frame._extended
 
 
 def test_which_way_is_taken_depends_on_the_draw_only(monkeypatch: pytest.MonkeyPatch) -> None:
