@@ -1,7 +1,8 @@
 """Resolved policies, remembered on this machine: resolving one imports albumentations (a second).
 
-What is remembered is the serialised form, under a hash of everything that decided it. It is data:
-compiled by our own rules, or built from the allow-list, like the policy in a manifest.
+What is remembered is the serialised form, under a hash of everything that decided it, and after a
+checksum: what was damaged or moved is forgotten. It is data: compiled by our own rules, or built
+from the allow-list, like the policy in a manifest.
 """
 
 from __future__ import annotations
@@ -23,18 +24,23 @@ def policy_id(name: str, text: str, size: int) -> str:
 
     `text` is that of its file, or ''.
     """
-    versions = package_versions(_DECIDE)
-    return fingerprint([name, text, str(size), json.dumps(versions, sort_keys=True)])
+    versions = json.dumps(package_versions(_DECIDE), sort_keys=True)
+    return fingerprint([name, text, str(size), versions, *_own_files()])
+
+
+def _own_files() -> list[str]:
+    """Names, sizes and times of this room's code, which changes between versions, too."""
+    found = sorted(Path(__file__).parent.glob("*.py"))
+    return [f"{path.name} {(at := path.stat()).st_size} {at.st_mtime_ns}" for path in found]
 
 
 def recall_policy(identity: str) -> str | None:
     """The serialised form that was remembered under this hash."""
     try:
-        text = _path(identity).read_text("utf-8")
-        content = json.loads(text)
+        checksum, _, text = _path(identity).read_text("utf-8").partition("\n")
     except (OSError, ValueError):
         return None
-    return text if isinstance(content, dict) and "transform" in content else None
+    return text if checksum == fingerprint([identity, text]) else None
 
 
 def remember_policy(identity: str, text: str) -> None:
@@ -42,8 +48,8 @@ def remember_policy(identity: str, text: str) -> None:
     with contextlib.suppress(OSError):
         path = _path(identity)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, text)
+        write_atomic(path, f"{fingerprint([identity, text])}\n{text}")
 
 
 def _path(identity: str) -> Path:
-    return cache_folder() / "policies" / f"{identity}.json"
+    return cache_folder() / "policies" / f"{identity}.txt"

@@ -513,8 +513,8 @@ def test_random_policies(number: int, reference: Reference, serialized: Serializ
         wanted, theirs = expected(image, seed)
         assert_same_draws(drawn, theirs, side)
         apart = levels_apart(without_detail(found), without_detail(wanted))
-        assert apart.mean() < 1.2, drawn
-        assert apart.max() < 20, drawn
+        assert apart.mean() < 2, drawn
+        assert apart.max() < 25, drawn
 
 
 @pytest.mark.parametrize("number", range(20))
