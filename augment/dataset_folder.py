@@ -24,7 +24,7 @@ from augcli.augment.task import Job, TaskRecord, read_record
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import atomic_file, exclusive_lock, publish, write_atomic
 from augcli.manifests.hashing import sha256_if_readable
-from augcli.manifests.keys import is_view_name
+from augcli.manifests.keys import class_folder, is_view_name
 from augcli.manifests.manifest import (
     FAILURES_FILE,
     MANIFEST_FILE,
@@ -125,6 +125,18 @@ class DatasetFolder:
         """
         return [task for task in tasks if not self._is_finished(job, task, refresh)]
 
+    def make_class_folders(self, manifest: Manifest) -> None:
+        """In the folder format every split has every class, if only as an empty folder.
+
+        Readers number the classes by the folders that they find: without one, all labels behind it
+        would be others than in training.
+        """
+        if manifest.options["format"] != "tar":
+            for split in (name for name, record in manifest.splits.items() if record.views):
+                for name in manifest.classes:
+                    folder = self.path / split / class_folder(name)
+                    folder.mkdir(parents=True, exist_ok=True)
+
     def remove_strays(self, manifest: Manifest) -> None:
         """Remove shards, or view files, that the dataset no longer has or that it never got."""
         if manifest.options["format"] == "tar":
@@ -139,9 +151,6 @@ class DatasetFolder:
                 place = path.relative_to(self.path).as_posix()
                 if place not in views and is_view_name(path.stem):
                     path.unlink()
-            for folder in (self.path / split).glob("*"):
-                with contextlib.suppress(OSError):  # it isn't empty
-                    folder.rmdir()
 
     def _is_finished(self, job: Job, task: Task, refresh: bool) -> bool:
         record = read_record(job.record_path(task))

@@ -19,6 +19,7 @@ from augcli.shards.tar import BLOCK
 
 SAMPLE_IMAGES = 8
 TAR_OVERHEAD = 3 * BLOCK + BLOCK // 2 + BLOCK + 2 * BLOCK  # headers, padding, label, record
+FILE_BLOCK = 4096  # of most file systems: a file takes whole ones, on average half of one more
 RESERVE = 1.1  # the sample may have been of the smaller images
 _TIMES = 3
 
@@ -75,9 +76,10 @@ def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate
     seconds = (time.perf_counter() - began) / len(made)
     shares = fmean(rounds for _, _, rounds in fitted)
     costs = tuple(_cost(codec, made, job.quality) for codec in codecs)
-    overhead = TAR_OVERHEAD if job.format == "tar" else BLOCK
-    total = views * (costs[0].bytes_per_view + overhead)
-    return Estimate(views, round(total), (image_seconds / shares + seconds) * 1e6, costs)
+    stored = costs[0].bytes_per_view + TAR_OVERHEAD
+    if job.format != "tar":
+        stored = max(FILE_BLOCK, costs[0].bytes_per_view + FILE_BLOCK / 2)
+    return Estimate(views, round(views * stored), (image_seconds / shares + seconds) * 1e6, costs)
 
 
 def check_space(dataset: Path, wanted: Estimate, views: int) -> None:

@@ -64,11 +64,15 @@ def finish(prepared: Prepared, picture: bytes | None) -> None:
         publish(staged, dataset / SAMPLES_FILE)
         for name, content in {FAILURES_FILE: failures, **pages}.items():
             write_atomic(dataset / name, content)
+        prepared.folder.make_class_folders(manifest)
         prepared.folder.remove_strays(manifest)
         hashes = {name: sha256_bytes(content) for name, content in sorted(pages.items())}
         replace(manifest, pages=hashes).write(dataset)
     except OSError as error:
-        raise AugcliError(f"{dataset}: can't be written: {error.strerror}") from error
+        raise AugcliError(
+            f"{error.filename or dataset}: can't be written: {error.strerror or error}; nothing "
+            "finished is lost: mend that (room, permission) and run it again"
+        ) from error
 
 
 def _write_samples(prepared: Prepared, path: Path, totals: Totals) -> FileRecord:
@@ -139,6 +143,7 @@ def _check_usable(reference: Reference, totals: Totals) -> None:
     """
     skipped = set(reference.skipped)
     tried = [failure for failure in totals.failures if failure not in skipped]
+    tried.sort(key=lambda failure: failure.source)
     first = f" (first failure: {tried[0].source}: {tried[0].reason})" if tried else ""
     counts = zip(reference.classes, totals.samples["train"], strict=True)
     empty = [name for name, count in counts if not count]

@@ -82,7 +82,7 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
         UsageError: a bad option, policy or dataset, or a target folder that holds other things.
         AugcliError: no usable images, or what is in the folder was made differently.
     """
-    _check_rounds(config)
+    _check_options(config)
     folder = DatasetFolder(config.out)
     if not config.dry_run:
         folder.check_free()
@@ -150,9 +150,14 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     )
 
 
-def _check_rounds(config: ExpandConfig) -> None:
+def _check_options(config: ExpandConfig) -> None:
     if config.copies < 1 and not config.originals:
         raise UsageError("--copies 0 with --no-originals makes nothing: ask for at least one")
+    if config.format == "folder" and config.codec == "npy":
+        raise UsageError(
+            "--format folder is for tools that read images, which arrays (--codec npy) are not: "
+            "choose --codec jpeg, png, webp, or --format tar"
+        )
 
 
 def _reference(
@@ -193,8 +198,18 @@ def _class_policies(config: ExpandConfig, reference: Reference) -> dict[str, Pol
         name = max(names, key=len)
         if name in policies:
             raise UsageError(f"--class-policy {text}: the class '{name}' has one already")
-        policies[name] = resolve_policy(text[len(name) + 1 :], config.size)
+        policies[name] = _class_policy(text, text[len(name) + 1 :], config.size)
     return policies
+
+
+def _class_policy(text: str, policy: str, size: int) -> PolicySpec:
+    if not policy.strip():
+        raise UsageError(f"--class-policy {text}: expected CLASS=POLICY, no policy is given")
+    try:
+        return resolve_policy(policy, size)
+    except UsageError as error:
+        reason = str(error).removeprefix(f"--policy {policy}: ")
+        raise UsageError(f"--class-policy {text}: {reason}") from error
 
 
 def _identity(

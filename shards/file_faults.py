@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from augcli.manifests.hashing import sha256_file
-from augcli.manifests.keys import is_view_name
+from augcli.manifests.keys import class_folder, is_view_name
 from augcli.manifests.manifest import (
     MANIFEST_FILE,
     SHARDS_FOLDER,
@@ -48,23 +48,27 @@ def foreign_files(
     known = {MANIFEST_FILE, *manifest.file_hashes(), *view_files}
     if manifest.options["format"] == "tar":
         known.update(shards)
-    expected = {
-        SHARDS_FOLDER,
-        *(str(part) for name in known for part in PurePosixPath(name).parents),
-    }
+    expected = _folders(manifest)
     for folder, folders, files in os.walk(dataset):
         here = Path(folder).relative_to(dataset)
         foreign = [
             name
             for name in folders
             if (here / name).as_posix() not in expected
-            and not (growing and (here / name).parts[0] in (WORK_FOLDER, *SPLITS))
+            and not (growing and (here / name).parts[0] == WORK_FOLDER)
         ]
         for name in sorted((*foreign, *files)):
             place = (here / name).as_posix()
             if place not in known and not (growing and _is_of_growth(place)):
                 yield Fault(place, "does not belong to the dataset")
         folders[:] = sorted(set(folders) - set(foreign))
+
+
+def _folders(manifest: Manifest) -> set[str]:
+    if manifest.options["format"] == "tar":
+        return {SHARDS_FOLDER}
+    classes = [class_folder(name) for name in manifest.classes]
+    return {*SPLITS, *(f"{split}/{name}" for split in SPLITS for name in classes)}
 
 
 def _is_of_growth(place: str) -> bool:
