@@ -53,12 +53,17 @@ def warps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Map]]:
     original = cv2.warpAffine
 
     def spy(
-        source: Pixels, matrix: npt.NDArray[np.float64], *args: object, **named: object
+        source: Pixels,
+        matrix: npt.NDArray[np.float64],
+        size: tuple[int, int],
+        dst: Pixels | None = None,
+        *args: object,
+        **named: object,
     ) -> Pixels:
-        if "dst" in named:  # the canvas' own, not `warped`
-            assert not np.shares_memory(source, named["dst"])  # type: ignore[arg-type]
+        if dst is not None:  # the canvas' own, not `warped`
+            assert not np.shares_memory(source, dst)
             seen.append(tuple(matrix.ravel()))  # type: ignore[arg-type]
-        return original(source, matrix, *args, **named)  # type: ignore[return-value,call-overload]
+        return original(source, matrix, size, dst, *args, **named)  # type: ignore[arg-type,call-overload,return-value]
 
     monkeypatch.setattr(cv2, "warpAffine", spy)
     yield seen

@@ -263,6 +263,8 @@ def matrix_of(name: str, drawn: dict[str, Any], side: int) -> npt.NDArray[np.flo
     """albumentations' matrix for what the compiled form says that it drew."""
     if name == "Rotate":
         drawn = {"rotate": drawn["rotate"], "scale": (1, 1), "shear": (0, 0), "shift": (0, 0)}
+    shear_x, shear_y = drawn["shear"]  # as asked for; the matrix takes it with the other sign
+    drawn = {**drawn, "shear": (-shear_x, -shear_y)}
     pairs = ({"x": drawn[key][0], "y": drawn[key][1]} for key in ("shift", "shear", "scale"))
     middle = geometric.center((side, side))
     return np.asarray(

@@ -441,7 +441,7 @@ def test_the_lock_is_a_lock(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    with pytest.raises(AugcliError, match="^busy$"), files_module.exclusive_lock(path, "busy"):
+    with pytest.raises(AugcliError, match=r"^busy$"), files_module.exclusive_lock(path, "busy"):
         pass
     process.kill()
     process.communicate()
