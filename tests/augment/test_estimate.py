@@ -77,7 +77,7 @@ def test_a_dry_run_compares_the_codecs(photos: Path, tmp_path: Path) -> None:
     assert "to make" in told.stdout
     assert not (tmp_path / "out").exists()
     content = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
-    assert [cost["codec"] for cost in content["estimate"]["costs"]][0] == "jpeg"
+    assert content["estimate"]["costs"][0]["codec"] == "jpeg"
     assert content["estimate"]["bytes"] > 0
 
 
