@@ -21,7 +21,7 @@ def print_expansion(result: ExpandResult, console: Console) -> None:
     """Print the result of an expansion, or the plan of a dry run."""
     content = result.to_json()
     title = f"{result.reference.name}: {len(result.reference.classes)} classes"
-    columns = ("images", "views", "shards")
+    columns: tuple[str, ...] = ("images", "views", "shards")
     if result.prepared.config.format == "folder":
         columns = columns[:2]
     console.print(_table(title, content["splits"], columns))
