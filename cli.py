@@ -111,7 +111,11 @@ def main() -> None:
 @options(ExpandConfig)
 @json_option
 def expand(as_json: bool, **settings: Any) -> None:
-    """Images -> augmented WebDataset shards with a manifest. Run again to finish."""
+    """Images -> augmented WebDataset shards, or folders, with a manifest.
+
+    Run again to finish what was interrupted; with more copies, or when there are new images, to add
+    them to a finished dataset.
+    """
     from augcli.augment.expansion import expand as run
 
     with _Bar("expanding", quiet=as_json) as bar:

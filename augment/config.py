@@ -87,8 +87,10 @@ class ExpandConfig:
     format: str = setting(
         "tar", "WebDataset shards, or the class tree that other tools read", choices=FORMAT_NAMES
     )
-    prune: bool = setting(False, "drop images that are gone from a dataset that was made with them")
-    refresh: bool = setting(False, "make the views of changed images anew")
+    prune: bool = setting(False, "drop from a finished dataset the images that are gone")
+    refresh: bool = setting(
+        False, "make views anew of images that changed, or moved to another split or class"
+    )
     retry_failed: bool = setting(False, "try images again that failed in an earlier run")
     max_megapixels: float = setting(
         DEFAULT_MAX_MEGAPIXELS, "largest image to decode", minimum=0.001

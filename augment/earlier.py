@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augcli.augment.plan import ChunkOf, RoundShard, Task
 from augcli.augment.stores import store_named
@@ -29,6 +29,9 @@ from augcli.manifests.manifest import (
 )
 from augcli.manifests.reference import Failure, Reference, Sample
 from augcli.manifests.samples import SCHEMA_NAMES, Columns, read_samples
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LISTED = 10
 
@@ -76,12 +79,6 @@ class Earlier:
         return read_failures(self._records / FAILURES_FILE)
 
     @cached_property
-    def columns(self) -> Columns:
-        """All rows, in the order of the table: shard by shard."""
-        table = read_samples(self._records / SAMPLES_FILE)
-        return {name: table.column(name).to_pylist() for name in SCHEMA_NAMES}
-
-    @cached_property
     def chunk_of(self) -> ChunkOf:
         """Where each sample is."""
         return {
@@ -98,7 +95,7 @@ class Earlier:
     @cached_property
     def sha256(self) -> Mapping[str, str]:
         """By source, the hash of each image that was expanded."""
-        return dict(zip(self.columns["source"], self.columns["source_sha256"], strict=True))
+        return dict(self._of_samples("source", "source_sha256"))
 
     def changes(self, reference: Reference) -> Changes:
         """Hold all images against the hashes that they had."""
@@ -130,9 +127,8 @@ class Earlier:
     @cached_property
     def _place_of(self) -> Mapping[str, tuple[str, int]]:
         """By source, the split and label of each image that was expanded."""
-        columns = self.columns
-        places = zip(columns["split"], columns["label"], strict=True)
-        return dict(zip(columns["source"], places, strict=True))
+        places = self._of_samples("source", "split", "label")
+        return {source: (split, label) for source, split, label in places}
 
     def kept(self, task: Task, changes: Changes) -> tuple[RoundShard, ...]:
         """Those shards of a task that stay as they are: whole, and of the same images."""
@@ -148,6 +144,17 @@ class Earlier:
         return self._shards[shard]
 
     @cached_property
+    def _table(self) -> pa.Table:
+        """All rows, shard by shard; packed, as Python's lists of them would be huge."""
+        return read_samples(self._records / SAMPLES_FILE)
+
+    def _of_samples(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Columns of the rows of round 0, which has every sample."""
+        table = read_samples(self._records / SAMPLES_FILE, round=0)
+        for batch in table.select(list(names)).to_batches(max_chunksize=1024):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+    @cached_property
     def _shards(self) -> Mapping[str, ShardRecord]:
         return {shard.name: shard for shard in self.manifest.shards}
 
@@ -158,13 +165,14 @@ class Earlier:
         for shard in self.manifest.shards:
             starts[shard.name] = row
             row += shard.views
-        if row != len(self.columns["key"]):
+        if row != self._table.num_rows:
             raise AugcliError(f"{self._records / SAMPLES_FILE}: not the rows of its manifest")
         return starts
 
     def _column(self, shard: ShardRecord, name: str) -> list[Any]:
         first = self._starts[shard.name]
-        return self.columns[name][first : first + shard.views]
+        column: list[Any] = self._table.column(name).slice(first, shard.views).to_pylist()
+        return column
 
     def _stays(self, shard: RoundShard, task: Task, changes: Changes) -> bool:
         record = self._shards.get(shard.name)

@@ -26,10 +26,14 @@ _TIMES = 3
 
 @dataclass(frozen=True)
 class CodecCost:
-    """What one view costs as stored by `codec`: bytes of the image; microseconds, one core."""
+    """What one view costs as stored by `codec`; microseconds are of one core.
+
+    `bytes_per_view` are of the image, `stored_bytes` of all that it takes on disk.
+    """
 
     codec: str
     bytes_per_view: float
+    stored_bytes: float
     encode_microseconds: float
     decode_microseconds: float
 
@@ -75,11 +79,9 @@ def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate
         made.append(maker.named_view(frame, sample, copy).rgbx.copy())
     seconds = (time.perf_counter() - began) / len(made)
     shares = fmean(rounds for _, _, rounds in fitted)
-    costs = tuple(_cost(codec, made, job.quality) for codec in codecs)
-    stored = costs[0].bytes_per_view + TAR_OVERHEAD
-    if job.format != "tar":
-        stored = max(FILE_BLOCK, costs[0].bytes_per_view + FILE_BLOCK / 2)
-    return Estimate(views, round(views * stored), (image_seconds / shares + seconds) * 1e6, costs)
+    costs = tuple(_cost(codec, made, job) for codec in codecs)
+    total = round(views * costs[0].stored_bytes)
+    return Estimate(views, total, (image_seconds / shares + seconds) * 1e6, costs)
 
 
 def check_space(dataset: Path, wanted: Estimate, views: int) -> None:
@@ -115,7 +117,7 @@ def _spread(tasks: Sequence[Task]) -> Iterable[tuple[Task, int]]:
     return everything[step // 2 :: step][:SAMPLE_IMAGES]
 
 
-def _cost(name: str, views: Sequence[object], quality: int) -> CodecCost:
+def _cost(name: str, views: Sequence[object], job: Job) -> CodecCost:
     codec = codec_named(name)
     encoded: list[bytes] = []
     encode_seconds, decode_seconds = [], []
@@ -123,7 +125,7 @@ def _cost(name: str, views: Sequence[object], quality: int) -> CodecCost:
         times = []
         for _ in range(_TIMES):
             start = time.perf_counter()
-            data = codec.encode(pixels, quality)  # type: ignore[arg-type]
+            data = codec.encode(pixels, job.quality)  # type: ignore[arg-type]
             middle = time.perf_counter()
             codec.decode(data)
             times.append((middle - start, time.perf_counter() - middle))
@@ -133,6 +135,13 @@ def _cost(name: str, views: Sequence[object], quality: int) -> CodecCost:
     return CodecCost(
         name,
         fmean(map(len, encoded)),
+        _stored_bytes(fmean(map(len, encoded)), job.format),
         fmean(encode_seconds) * 1e6,
         fmean(decode_seconds) * 1e6,
     )
+
+
+def _stored_bytes(image_bytes: float, format: str) -> float:
+    if format == "tar":
+        return image_bytes + TAR_OVERHEAD
+    return max(FILE_BLOCK, image_bytes + FILE_BLOCK / 2)

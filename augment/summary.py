@@ -21,7 +21,10 @@ def print_expansion(result: ExpandResult, console: Console) -> None:
     """Print the result of an expansion, or the plan of a dry run."""
     content = result.to_json()
     title = f"{result.reference.name}: {len(result.reference.classes)} classes"
-    console.print(_table(title, content["splits"]))
+    columns: tuple[str, ...] = ("images", "views", "shards")
+    if result.prepared.config.format == "folder":
+        columns = columns[:2]
+    console.print(_table(title, content["splits"], columns))
     for line in duplicate_lines(result.duplicates, result.deduped):
         console.print(line, soft_wrap=True)
     _print_policies(result, console)
@@ -66,7 +69,7 @@ def _print_planned(result: ExpandResult, console: Console) -> None:
         console.print(
             f"there       {result.plan.views - (wanted.views if wanted else 0):,} views are there; "
             f"images: {len(changes.added)} new, {len(changes.removed)} gone, "
-            f"{len(changes.changed)} changed"
+            f"{len(changes.changed)} changed, {len(changes.moved)} moved"
         )
     if wanted is not None:
         workers = result.prepared.config.workers or default_workers()
@@ -88,13 +91,13 @@ def _cost_table(wanted: Estimate) -> object:
     title = "codecs, from a few views"
     table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
     table.add_column("codec")
-    for name in ("KB per view", "MB in all", "µs to encode", "µs to decode"):
+    for name in ("KB per view", "MB on disk", "µs to encode", "µs to decode"):
         table.add_column(name, justify="right")
     for cost in wanted.costs:
         table.add_row(
             cost.codec,
             f"{cost.bytes_per_view / 1e3:,.1f}",
-            f"{cost.bytes_per_view * wanted.views / 1e6:,.1f}",
+            f"{cost.stored_bytes * wanted.views / 1e6:,.1f}",
             f"{cost.encode_microseconds:,.0f}",
             f"{cost.decode_microseconds:,.0f}",
         )
@@ -132,17 +135,17 @@ def _contrasting(group: DuplicateGroup) -> list[str]:
     return [first.source, other.source, *more]
 
 
-def _table(title: str, splits: dict[str, dict[str, int]]) -> object:
+def _table(title: str, splits: dict[str, dict[str, int]], columns: tuple[str, ...]) -> object:
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
     table.add_column("split")
-    for name in ("images", "views", "shards"):
+    for name in columns:
         table.add_column(name, justify="right")
     for split in SPLITS:
         row = splits[split]
-        table.add_row(split, *(f"{row[name]:,}" for name in ("images", "views", "shards")))
+        table.add_row(split, *(f"{row[name]:,}" for name in columns))
     return table
 
 

@@ -1,4 +1,4 @@
-"""Engines: the same results whichever runs the tasks; one clear end when something goes wrong."""
+"""Engines: the same results whichever runs the tasks, and one clear end when one goes wrong."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_a_stranger_is_never_removed(split_photos: Path, dataset: Path, tmp_path
 
 
 def test_every_split_has_every_class(split_photos: Path, tmp_path: Path) -> None:
-    """Readers number the classes by the folders there are: a missing one would shift labels."""
+    """Readers number the classes by the folders that there are: one less would shift labels."""
     data = Path(shutil.copytree(split_photos, tmp_path / "data"))
     shutil.rmtree(data / "validation" / "square")
     out = tmp_path / "out"
