@@ -149,3 +149,14 @@ def test_references_held_from_before_are_seeded_by_seed_all() -> None:
         assert (numpy.random(), python.random()) == (fresh.numpy.random(), fresh.python.random())
     assert stream.numpy is numpy
     assert stream.python is python
+
+
+@pytest.mark.parametrize("bit", [0, 31, 32, 63, 64, 100, 127])
+def test_every_bit_of_the_seed_counts_in_both_generators(bit: int) -> None:
+    stream = ViewStream()
+    draws = []
+    for seed in (12345, 12345 ^ (1 << bit)):
+        stream.reseed(seed)
+        draws.append((stream.python.random(), float(stream.numpy.random())))
+    assert draws[0][0] != draws[1][0]
+    assert draws[0][1] != draws[1][1]
