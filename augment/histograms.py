@@ -37,7 +37,7 @@ def _equalizing(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     if len(used) <= 1 or not step:
         return _LEVELS.astype(np.uint8)
     before = np.cumsum(counts) - counts
-    return np.minimum((step // 2 + before) // step, 255).astype(np.uint8)
+    return np.asarray(np.minimum((step // 2 + before) // step, 255), np.uint8)
 
 
 def _stretching(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
