@@ -24,6 +24,7 @@ from augcli.train.config import BenchmarkConfig, TrainConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -120,7 +121,7 @@ def expand(as_json: bool, **settings: Any) -> None:
     with _Bar("expanding", quiet=as_json) as bar:
         result = run(
             ExpandConfig(**settings),
-            report=lambda p: bar(p.views_done, p.views_planned, f"{p.failures} failed"),
+            report=lambda p: bar(p.views_done, p.views_planned, str(p)),
             tell=bar.say,
         )
     if as_json:
@@ -135,15 +136,20 @@ def expand(as_json: bool, **settings: Any) -> None:
 @options(PreviewConfig)
 @json_option
 def preview(as_json: bool, **settings: Any) -> None:
-    """A picture of originals beside their augmented views."""
+    """Pictures, or a page, of originals beside their augmented views."""
     from augcli.augment.previewing import preview as run
 
     result = run(PreviewConfig(**settings))
     if as_json:
-        shown = {"picture": str(result.picture), "policies": result.policies, "keys": result.keys}
-        _print_json(shown)
+        _print_json(result.to_json())
     else:
-        click.echo(f"{result.picture}: {len(result.keys)} images, {', '.join(result.policies)}")
+        for path in result.files:
+            click.echo(path)
+        click.echo(f"{len(result.keys)} images, {', '.join(result.policies)}")
+        if result.left_out:
+            click.echo(
+                f"the page is full: {result.left_out} more images with --only-class", err=True
+            )
 
 
 @main.command()
@@ -215,53 +221,63 @@ def benchmark(as_json: bool, **settings: Any) -> None:
 
 
 class _Bar:
-    """A progress bar on stderr; silent when stderr is no terminal."""
+    """A progress bar on stderr; silent when stderr is no terminal.
+
+    It is there from the first report on: rich's thread must not run when workers are forked.
+    """
 
     def __init__(self, title: str, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
+        self._title = title
         self._quiet = quiet
-        self._started = False
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=Console(stderr=True, markup=False),
-            transient=True,
-            disable=quiet or not sys.stderr.isatty(),
-        )
-        self._task = self._bar.add_task(title, total=None, note="")
+        self._progress: Progress | None = None
 
     def __call__(self, done: int, total: int, note: str) -> None:
-        """Show that `done` of `total` parts are done.
-
-        The bar begins here: its thread would keep an expansion from forking its workers.
-        """
-        if not self._started:
-            self._started = True
-            self._bar.start()
-        self._bar.update(self._task, completed=done, total=total, note=note)
+        """Show that `done` of `total` parts are done."""
+        if self._quiet or not sys.stderr.isatty():
+            return
+        if self._progress is None:
+            self._progress = _progress(self._title)
+            self._progress.start()
+        self._progress.update(self._progress.task_ids[0], completed=done, total=total, note=note)
 
     def say(self, line: str) -> None:
         """A line that stays, above the bar."""
-        if not self._quiet:
-            self._bar.console.print(line, highlight=False, soft_wrap=True)
+        if self._quiet:
+            return
+        if self._progress is None:
+            click.echo(line, err=True)
+        else:
+            self._progress.console.print(line, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> _Bar:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._started:
-            self._bar.stop()
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _progress(title: str) -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=Console(stderr=True, markup=False),
+        transient=True,
+    )
+    progress.add_task(title, total=None, note="")
+    return progress
 
 
 def _print_json(content: dict[str, Any]) -> None:

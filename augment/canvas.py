@@ -25,6 +25,7 @@ from augcli.augment.affine import IDENTITY, Map, compose, inverse, reach
 from augcli.augment.decode import Pixels
 from augcli.augment.frame import Fill, Frame, rgb_of
 
+Map2d = npt.NDArray[np.float32]
 Table = npt.NDArray[np.uint8]
 """(256,) for all channels, or (256, 4), one for each of RGBX."""
 
@@ -86,6 +87,16 @@ class Canvas:
             self._apply_table()
         self._map = compose(how, self._map)
         self._sampling = sampling
+
+    def remap(self, x: Map2d, y: Map2d, sampling: Sampling) -> None:
+        """Fetch every pixel from (x, y), float32 (height, width) each: carried out at once."""
+        self._flush()
+        if self._rgb is not None:
+            self._load()
+        target = self._spare(self.height, self.width)
+        fill = (*sampling.fill, 0.0)
+        cv2.remap(self._image, x, y, sampling.interpolation, target, sampling.border, fill)
+        self._done(target)
 
     def translate(self, table: Table) -> None:
         """Put every grey level through `table`, of shape (256,) or (256, 4)."""

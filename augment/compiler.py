@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from augcli.augment import steps_distortion as distortion
 from augcli.augment import steps_geometry as geometry
 from augcli.augment import steps_light as light
 from augcli.augment.seeding import ViewStream
@@ -31,6 +32,7 @@ Node = Mapping[str, Any]
 RULES: dict[str, Callable[[Node], Step | None]] = {
     "Affine": geometry.affine_step,
     "D4": geometry.dihedral_step,
+    "ElasticTransform": distortion.elastic_step,
     "HorizontalFlip": geometry.flip_step,
     "NoOp": lambda node: NoOp(float(node["p"])),
     "RandomBrightnessContrast": light.brightness_contrast_step,

@@ -19,6 +19,7 @@ DEFAULT_FIT = "crop"
 DEFAULT_SEED = 0
 DEFAULT_MAX_MEGAPIXELS = 200.0
 DEFAULT_DATASET = Path("expanded")
+DEFAULT_PREVIEW = Path("preview.png")
 
 DATA_HELP = (
     "folder per class (with train/validation/test folders or without), .csv or .tsv table, "
@@ -105,9 +106,24 @@ class PreviewConfig:
     policy: str | None = setting(
         None, POLICY_HELP + "; all: every preset on one image", shown_default=POLICY_DEFAULT
     )
-    out: Path = setting(Path("preview.png"), "the picture (PNG)")
-    samples: int = setting(8, "images to show, spread over the classes", minimum=1, maximum=64)
-    copies: int = setting(7, "views of each", minimum=1, maximum=32)
+    out: Path | None = setting(
+        None, "the picture (PNG)", shown_default=f"{DEFAULT_PREVIEW}, or none with --html"
+    )
+    html: Path | None = setting(
+        None, "a page to click through: all classes, copies and transforms in one file"
+    )
+    by_class: bool = setting(False, "a picture for each class: PREVIEW-CLASS.png")
+    only_class: str | None = setting(None, "show this class only")
+    strips: bool = setting(
+        False, "before and after each transform of the policy alone, on one image"
+    )
+    samples: int = setting(
+        8,
+        "images to show, spread over the classes; with --by-class or --html, of each class",
+        minimum=1,
+        maximum=64,
+    )
+    copies: int = setting(7, "views of each, or draws in a strip", minimum=1, maximum=32)
     size: int = setting(DEFAULT_SIZE, "output size in pixels, square", minimum=8, maximum=1024)
     fit: str = setting(
         DEFAULT_FIT,

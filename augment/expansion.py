@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from augcli.augment.config import ExpandConfig
+from augcli.augment.dataset_picture import dataset_picture
 from augcli.augment.encode import CODECS
 from augcli.augment.engines import default_workers, run_tasks
 from augcli.augment.estimate import Estimate, check_space, estimate
@@ -32,15 +33,39 @@ Report = Callable[["Progress"], None]
 class Progress:
     """How far an expansion is: counts of views and images, bytes read and written, failures.
 
-    What an earlier run had finished is in `views_done`, and in nothing else.
+    What an earlier run had finished is in `views_done`, and in nothing else; `seconds` are since
+    the work began.
     """
 
     views_done: int
     views_planned: int
-    images: int
-    failures: int
-    bytes_read: int
-    bytes_written: int
+    views: int = 0
+    images: int = 0
+    failures: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    seconds: float = 0.0
+
+    def after(self, summary: TaskSummary, seconds: float) -> Progress:
+        """One task further."""
+        return Progress(
+            views_done=self.views_done + summary.views,
+            views_planned=self.views_planned,
+            views=self.views + summary.views,
+            images=self.images + summary.images,
+            failures=self.failures + summary.failures,
+            bytes_read=self.bytes_read + summary.bytes_read,
+            bytes_written=self.bytes_written + summary.bytes_written,
+            seconds=seconds,
+        )
+
+    def __str__(self) -> str:
+        """Rates and failures in a few words."""
+        seconds = max(self.seconds, 1e-3)
+        return (
+            f"{self.images / seconds:,.0f} images/s, {self.views / seconds:,.0f} views/s, "
+            f"{self.bytes_written / seconds / 1e6:,.1f} MB/s, {self.failures} failed"
+        )
 
 
 def expand(
@@ -88,8 +113,11 @@ def _make(prepared: Prepared, wanted: Estimate | None, report: Report | None) ->
             check_space(config.out, wanted, sum(task.views for task in tasks))
         if prepared.withdrawn:
             folder.withdraw()
-        made = _run(prepared, tasks, report)
-        finish(prepared)
+        results = _start(prepared, tasks)
+        with contextlib.closing(results):  # an interruption anywhere here ends the workers
+            picture = dataset_picture(prepared)  # while the workers are at work
+            made = _follow(prepared, tasks, results, report)
+        finish(prepared, picture)
     return made
 
 
@@ -111,26 +139,30 @@ def _is_complete(prepared: Prepared) -> bool:
     return same and not any(lost_files(prepared.config.out, earlier.manifest))
 
 
-def _run(prepared: Prepared, tasks: Sequence[Task], report: Report | None) -> int:
-    """Run the unfinished tasks, the largest first; the number of views made."""
+def _start(prepared: Prepared, tasks: Sequence[Task]) -> Generator[TaskSummary, None, None]:
+    """Set workers to the tasks, the largest first."""
     workers = prepared.config.workers or default_workers()
-    done = prepared.plan.views - sum(task.views for task in tasks)
     ordered = sorted(tasks, key=lambda task: task.views, reverse=True)
-    results = run_tasks(_JobRunner(prepared.job), ordered, workers)
-    images = views = failures = read = written = 0
-    with contextlib.closing(results):  # an interruption anywhere here ends the workers
+    return run_tasks(_JobRunner(prepared.job), ordered, workers)
+
+
+def _follow(
+    prepared: Prepared,
+    tasks: Sequence[Task],
+    results: Iterator[TaskSummary],
+    report: Report | None,
+) -> int:
+    """Wait for all results; the number of views made."""
+    done = prepared.plan.views - sum(task.views for task in tasks)
+    progress = Progress(done, prepared.plan.views)
+    started = time.perf_counter()
+    if report is not None:
+        report(progress)
+    for summary in results:
+        progress = progress.after(summary, time.perf_counter() - started)
         if report is not None:
-            report(Progress(done, prepared.plan.views, 0, 0, 0, 0))
-        for summary in results:
-            images += summary.images
-            views += summary.views
-            failures += summary.failures
-            read += summary.bytes_read
-            written += summary.bytes_written
-            if report is not None:
-                planned = prepared.plan.views
-                report(Progress(done + views, planned, images, failures, read, written))
-    return views
+            report(progress)
+    return progress.views
 
 
 @dataclass(frozen=True)

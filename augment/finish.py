@@ -10,11 +10,8 @@ from pathlib import Path
 from augcli.augment.card import dataset_card
 from augcli.augment.indexes import index_pages
 from augcli.augment.preparing import Filling, Prepared
-from augcli.augment.previewing import headings, read_samples, views_of
-from augcli.augment.sheet import SheetRow, draw_sheet
 from augcli.augment.task import TaskRecord, read_record
 from augcli.augment.totals import Totals
-from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import publish, write_atomic
 from augcli.manifests.hashing import sha256_bytes, sha256_file
@@ -33,12 +30,13 @@ from augcli.manifests.manifest import (
 from augcli.manifests.reference import SPLITS, Reference
 from augcli.manifests.samples import SCHEMA_NAMES, Columns, joined, write_samples
 
-PREVIEW_ROWS, PREVIEW_COPIES = 6, 7  # at most
 MIN_USABLE = 0.1  # below this part of the images, something is wrong with all of them
 
 
-def finish(prepared: Prepared) -> None:
-    """Write samples, failures, preview, card, indexes and manifest from the records of all tasks.
+def finish(prepared: Prepared, picture: bytes | None) -> None:
+    """Write samples, failures, card, indexes and manifest from the records of all tasks.
+
+    `picture` is the preview (None: there was nothing to show).
 
     Everything is made before the earlier dataset is touched: it stays valid until its files are
     replaced, one after the other, and for good when there is nothing to train on.
@@ -53,11 +51,12 @@ def finish(prepared: Prepared) -> None:
         staged = dataset / WORK_FOLDER / SAMPLES_FILE
         samples = _write_samples(prepared, staged, totals)
         _check_usable(prepared.reference, totals)
+        assert picture is not None  # else no image was usable
         failures = _failures(totals)
         failed = FileRecord(FAILURES_FILE, len(totals.failures), sha256_bytes(failures))
         manifest = _manifest(prepared, totals, samples, failed)
         pages = {
-            PREVIEW_FILE: _preview(prepared, totals),
+            PREVIEW_FILE: picture,
             CARD_FILE: dataset_card(manifest).encode(),
             **index_pages(manifest),
         }
@@ -204,16 +203,3 @@ def _manifest(
         pages={},
         shards=tuple(totals.shards),
     )
-
-
-def _preview(prepared: Prepared, totals: Totals) -> bytes:
-    """Originals beside the stored copies (made anew: the stored ones may be compressed)."""
-    reference, job = prepared.reference, prepared.job
-    maker = ViewMaker(job.recipe)
-    copies = min(PREVIEW_COPIES, prepared.config.copies)
-    shown = [totals.shown[label] for label in sorted(totals.shown)][:PREVIEW_ROWS]
-    rows = [
-        SheetRow(reference.classes[sample.label], "", views_of(maker, sample, fitted, copies))
-        for sample, fitted in read_samples(reference, shown, maker, PREVIEW_ROWS)
-    ]
-    return draw_sheet(f"{reference.name}: {job.recipe.policy.name}", headings(copies), rows)

@@ -135,10 +135,9 @@ def checked_spec(name: str, serialized: Mapping[str, Any]) -> PolicySpec:
     Raises:
         UsageError: it is not what `augcli` would have written; the message names the field.
     """
-    from augcli.augment.policy_file import build_pipeline
-    from augcli.augment.policy_serial import serialize
+    from augcli.augment.policy_serial import normalized
 
-    return spec_of(name, serialize(build_pipeline(serialized.get("transform"))))
+    return spec_of(name, normalized(serialized))
 
 
 def spec_of(name: str, serialized: Mapping[str, Any]) -> PolicySpec:

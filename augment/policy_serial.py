@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from augcli.augment.pipeline import A, BaseCompose
+from augcli.augment.policy_file import build_pipeline
 from augcli.augment.steps import plain
 
 
@@ -18,6 +20,15 @@ def serialize(pipeline: Any) -> dict[str, Any]:
     content: dict[str, Any] = plain(A.to_dict(pipeline))
     _drop_foreign_arguments(content["transform"], pipeline)
     return content
+
+
+def normalized(serialized: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy in anyone's serialised form, in the one that `serialize` writes.
+
+    Raises:
+        UsageError: it is no policy, or not one that is allowed; the message names the field.
+    """
+    return serialize(build_pipeline(serialized.get("transform")))
 
 
 def _drop_foreign_arguments(node: dict[str, Any], transform: Any) -> None:

@@ -2,135 +2,172 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from augcli.augment.config import PreviewConfig, default_policy
-from augcli.augment.decode import DecodeError, Pixels
-from augcli.augment.fit import Fit
-from augcli.augment.frame import Frame
-from augcli.augment.plan import shard_order
-from augcli.augment.policy import resolve_policy
-from augcli.augment.reference_data import load_reference
-from augcli.augment.sheet import SheetRow, draw_sheet
-from augcli.augment.views import Recipe, ViewMaker
-from augcli.manifests.errors import AugcliError
+from augcli.augment.choosing import Reader, by_turns, read_samples
+from augcli.augment.config import DEFAULT_PREVIEW, PreviewConfig
+from augcli.augment.contact_sheets import policies_sheet, samples_sheet, strips_sheet
+from augcli.augment.gallery import Gallery, open_gallery
+from augcli.augment.page import Page
+from augcli.augment.panels import Panel
+from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import write_atomic
-from augcli.manifests.reference import Reference, Sample
 from augcli.manifests.settings import check_settings
 
-ALL_POLICIES = "all"
+_UNSAFE = re.compile(r"[^\w-]+")
+_MAX_NAME = 40  # characters of a class in a file's name
 
 
 @dataclass(frozen=True)
 class PreviewResult:
-    """The picture that was written, and what it shows."""
+    """The files that were written, and what they show: the samples' keys, each once.
 
-    picture: Path
+    `left_out` is how many more samples the page would have shown if it were not full.
+    """
+
+    pictures: tuple[Path, ...]
+    page: Path | None
     policies: tuple[str, ...]
     keys: tuple[str, ...]
+    left_out: int
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The pictures, then the page."""
+        return self.pictures if self.page is None else (*self.pictures, self.page)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            "pictures": [str(path) for path in self.pictures],
+            "page": None if self.page is None else str(self.page),
+            "policies": list(self.policies),
+            "keys": list(self.keys),
+            "left_out": self.left_out,
+        }
 
 
 def preview(config: PreviewConfig) -> PreviewResult:
-    """Draw a contact sheet of views and write it to `config.out`.
+    """Draw contact sheets or strips of views, or make a page of both, and write them.
 
-    With the policy `all`, one image under every preset; otherwise images of all classes under
-    one policy. The views are exactly copies 1, 2, … that an expansion would make.
+    With the policy `all`, images under every preset; otherwise images of all classes under one
+    policy. The views are exactly copies 1, 2, … that an expansion would make.
 
     Raises:
-        UsageError: a bad option, policy or dataset.
-        AugcliError: no usable image, or the picture can't be written.
+        UsageError: a bad option, policy, class or dataset.
+        AugcliError: no usable image, or a file can't be written.
     """
     config = check_settings(config)
-    chosen = config.policy or default_policy(config.data)
-    names = _all_presets() if chosen == ALL_POLICIES else [chosen]
-    policies = [resolve_policy(name, config.size) for name in names]
-    reference = load_reference(config.data)
-    fit = Fit(config.size, config.fit)
-    makers = [ViewMaker(Recipe(fit, policy, config.seed)) for policy in policies]
-    wanted = 1 if chosen == ALL_POLICIES else config.samples
-    shown = read_samples(reference, _by_turns(reference), makers[0], wanted)
-    if chosen == ALL_POLICIES:
-        sample, fitted = shown[0]
-        label = reference.classes[sample.label]
-        title = f"Every preset on one image of {reference.name} ({label})"
-        rows = [
-            SheetRow(name, "", views_of(maker, sample, fitted, config.copies))
-            for name, maker in zip(names, makers, strict=True)
-        ]
-    else:
-        title = f"Policy {policies[0].name} on {reference.name}"
-        rows = [
-            SheetRow(
-                reference.classes[sample.label],
-                _shortened(sample.source),
-                views_of(makers[0], sample, fitted, config.copies),
-            )
-            for sample, fitted in sorted(shown, key=lambda pair: pair[0].label)
-        ]
-    _write(config.out, draw_sheet(title, headings(config.copies), rows))
-    return PreviewResult(config.out, tuple(names), tuple(sample.key for sample, _ in shown))
+    _check_files(config)
+    gallery = open_gallery(config)
+    keys: list[str] = []
+    pictures = []
+    if config.html is None or config.out or config.by_class or config.strips:
+        for path, labels in _pictures(gallery, config):
+            _write("--out", path, _picture(gallery, config, labels, keys))
+            pictures.append(path)
+    left_out = 0
+    if config.html is not None:
+        page, left_out = _page(gallery, config, keys)
+        _write("--html", config.html, page.encode())
+    shown = tuple(dict.fromkeys(keys))
+    return PreviewResult(tuple(pictures), config.html, gallery.policies, shown, left_out)
 
 
-def _all_presets() -> list[str]:
-    from augcli.augment.presets import PRESETS
+def _check_files(config: PreviewConfig) -> None:
+    """A page in a file that is called a picture, or the other way round, opens nowhere."""
+    for name, path, endings in (
+        ("--out", config.out, (".png",)),
+        ("--html", config.html, (".html", ".htm")),
+    ):
+        if path is not None and path.suffix.lower() not in endings:
+            raise UsageError(f"{name} {path}: expected a name that ends in {endings[0]}")
 
-    return list(PRESETS)
+
+def _pictures(gallery: Gallery, config: PreviewConfig) -> Iterator[tuple[Path, Sequence[int]]]:
+    """Where each picture belongs and the labels that it shows: all of them, or one of each."""
+    out = config.out or DEFAULT_PREVIEW
+    if not config.by_class:
+        yield out, gallery.labels
+        return
+    classes = gallery.reference.classes
+    digits = len(str(len(classes) - 1))
+    for label in gallery.labels:
+        # The number keeps names apart that differ in case or in what no file can be called.
+        safe = _UNSAFE.sub("-", classes[label])[:_MAX_NAME].strip("-")
+        name = "-".join(filter(None, (out.stem, f"{label:0{digits}d}", safe)))
+        yield out.with_name(f"{name}{out.suffix}"), (label,)
 
 
-def views_of(maker: ViewMaker, sample: Sample, fitted: Frame, copies: int) -> list[Pixels]:
-    """The original and copies 1 to `copies` of a sample."""
-    return [maker.view(fitted, sample.key, copy, sample.label).pixels for copy in range(copies + 1)]
+def _picture(
+    gallery: Gallery, config: PreviewConfig, labels: Sequence[int], keys: list[str]
+) -> bytes:
+    """A PNG; the keys of its samples are added to `keys`."""
+    many_rows = config.strips or len(gallery.policies) > 1
+    shown = read_samples(
+        gallery.reference,
+        by_turns(gallery.reference, labels),
+        gallery.makers[0],
+        wanted=1 if many_rows else config.samples,
+    )
+    keys += [sample.key for sample, _ in shown]
+    if config.strips:
+        return strips_sheet(gallery, *shown[0])
+    if many_rows:
+        return policies_sheet(gallery, *shown[0])
+    return samples_sheet(gallery, shown, one_class=len(labels) == 1)
 
 
-def read_samples(
-    reference: Reference, samples: Iterable[Sample], maker: ViewMaker, wanted: int
-) -> list[tuple[Sample, Frame]]:
-    """The first `wanted` usable ones of `samples` (or fewer) with their fitted images.
+def _page(gallery: Gallery, config: PreviewConfig, keys: list[str]) -> tuple[str, int]:
+    """The page and how many samples it left out; the keys of its samples are added to `keys`.
 
-    Raises:
-        AugcliError: none is usable; the message has the first reason.
+    A class's first sample is also shown under each transform; with many policies, and so many
+    transforms, only the very first one is.
     """
-    usable: list[tuple[Sample, Frame]] = []
-    reasons = []
-    for sample in samples:
-        try:
-            usable.append((sample, maker.fitted(reference.path(sample).read_bytes())))
-        except (DecodeError, OSError) as error:
-            reasons.append(f"{reference.path(sample)}: {error}")
-        if len(usable) == wanted:
+    reference = gallery.reference
+    page = Page(gallery.title, reference.classes)
+    reader = Reader(reference, gallery.makers[0])
+    started = set[int]()
+    wanted = by_turns(reference, gallery.labels)
+    count = 0
+    for sample, fitted in reader.usable(wanted, per_class=config.samples):
+        keys.append(sample.key)
+        count += 1
+        panel = Panel(sample.label, sample.source, fitted.rgb, gallery.views(sample, fitted))
+        page.add("views", panel)
+        if sample.label not in started and (len(gallery.policies) == 1 or not started):
+            strips = list(gallery.strips(sample, fitted))
+            page.add("transforms", Panel(sample.label, sample.source, fitted.rgb, strips))
+        started.add(sample.label)
+        if page.full:
             break
-    if not usable:
-        raise AugcliError(f"none of the images to preview is usable; {reasons[0]}")
-    return usable
+    if not count:
+        raise reader.nothing()
+    counts = reference.class_counts("train")
+    hoped = sum(min(config.samples, counts[label]) for label in gallery.labels)
+    left_out = hoped - count if page.full else 0
+    return page.html(_facts(gallery, config, count, left_out)), left_out
 
 
-def headings(copies: int) -> list[str]:
-    """What stands above the columns of `views_of`."""
-    return ["original", *(f"copy {number}" for number in range(1, copies + 1))]
+def _facts(gallery: Gallery, config: PreviewConfig, count: int, left_out: int) -> str:
+    facts = [
+        f"{count} of {len(gallery.reference.of_split('train'))} training images",
+        f"copies 1 to {config.copies}, as an expansion makes them",
+        f"{config.size} x {config.size} pixels ({config.fit})",
+        f"seed {config.seed}",
+    ]
+    if left_out:
+        facts.append(f"the page is full: {left_out} more images with --only-class")
+    return " · ".join(facts)
 
 
-def _by_turns(reference: Reference) -> list[Sample]:
-    """Training samples class by class in turn, in an order that hashes decide."""
-    ordered = shard_order(reference.of_split("train"))
-    turns = Counter[int]()
-    ranked = []
-    for sample in ordered:
-        ranked.append((turns[sample.label], sample.label, sample))
-        turns[sample.label] += 1
-    return [sample for _, _, sample in sorted(ranked, key=lambda item: item[:2])]
-
-
-def _shortened(source: str, length: int = 26) -> str:
-    name = source.rpartition("/")[2]
-    return name if len(name) <= length else f"…{name[-length + 1 :]}"
-
-
-def _write(path: Path, picture: bytes) -> None:
+def _write(option: str, path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, picture)
+        write_atomic(path, content)
     except OSError as error:
-        raise AugcliError(f"--out {path}: can't be written: {error.strerror}") from error
+        raise AugcliError(f"{option} {path}: can't be written: {error.strerror}") from error

@@ -132,7 +132,7 @@ class Affine:
         elif self.shift is not None:
             shift_x, shift_y = uniform(*self.shift[0]), uniform(*self.shift[1])
             x, y = int(shift_x * canvas.width), int(shift_y * canvas.height)
-        shear_x, shear_y = -uniform(*self.shear[0]), -uniform(*self.shear[1])
+        shear_x, shear_y = uniform(*self.shear[0]), uniform(*self.shear[1])
         scale_x, scale_y = uniform(*self.scale[0]), uniform(*self.scale[1])
         if self.keep_ratio:
             scale_y = scale_x
@@ -142,7 +142,7 @@ class Affine:
             canvas.height,
             degrees=angle,
             scale=(scale_x, scale_y),
-            shear_degrees=(shear_x, shear_y),
+            shear_degrees=(-shear_x, -shear_y),
             shift=(x, y),
         )
         canvas.warp(how, self.sampling)

@@ -61,8 +61,8 @@ class Gamma:
 
 def linear_table(factor: float, offset: float) -> Table:
     """The table of level * factor + offset, rounded down as albumentations does, uint8 (256,)."""
-    levels = _LEVELS * np.float32(factor)
-    levels += np.float32(offset)
+    levels = _LEVELS * factor
+    levels += offset
     first, last = offset, 255.0 * factor + offset
     if min(first, last) < _MARGIN:
         np.maximum(levels, 0.0, out=levels)

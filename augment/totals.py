@@ -11,7 +11,7 @@ from augcli.manifests.samples import Columns
 
 
 class Totals:
-    """Counts and lists for the manifest, and a sample of each class for the preview."""
+    """Counts and lists for the manifest."""
 
     def __init__(self, classes: int) -> None:
         self.shards: list[ShardRecord] = []
@@ -22,7 +22,6 @@ class Totals:
         self.views: Counter[str] = Counter()
         self.samples: dict[str, list[int]] = {split: [0] * classes for split in SPLITS}
         self.first_round: dict[str, list[int]] = {split: [0] * classes for split in SPLITS}
-        self.shown: dict[int, Sample] = {}
         self._trained: set[str] = set()
 
     def add(self, shards: tuple[ShardRecord, ...], columns: Columns) -> None:
@@ -35,7 +34,6 @@ class Totals:
             self.samples[sample.split][sample.label] += 1
             self.first_round[sample.split][sample.label] += repeats
             if sample.split == "train":
-                self.shown.setdefault(sample.label, sample)
                 self._trained.add(digest)
             elif digest in self._trained:
                 self.leaks.add(sample.source)

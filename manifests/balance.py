@@ -30,6 +30,8 @@ class ClassRepeats:
 
     def of(self, key: str) -> int:
         """Views per round of the sample `key`."""
+        if not self.extra_below:
+            return self.whole
         return self.whole + (key_fraction(key, "augcli-balance") < self.extra_below)
 
 

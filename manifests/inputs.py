@@ -62,7 +62,7 @@ class OneOfEach:
     def why_not(self, source: str) -> str:
         """Why `source` (relative to the root) is no input, or '' when it is one."""
         try:
-            found = os.stat(self._root / source)  # noqa: PTH116, follows links
+            found = os.stat(f"{self._root}/{source}")  # noqa: PTH116, follows links
         except FileNotFoundError:
             return "no such file"
         except (OSError, ValueError) as error:

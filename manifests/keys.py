@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 
 READABLE_LENGTH = 56
 MAX_FOLDER_BYTES = 200
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648's, in lower case
+_PAIRS = [first + second for first in _BASE32 for second in _BASE32]  # ten bits in one go
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
 _VIEW_NAME = re.compile(r"([A-Za-z0-9_-]+-)?[a-z2-7]{16}-c\d+")
 
@@ -23,7 +24,8 @@ def sample_key(source: str) -> str:
     readable = stem if dot and "/" not in extension else source
     readable = _UNSAFE.sub("-", readable).strip("-")[-READABLE_LENGTH:].strip("-")
     digest = hashlib.blake2b(source.encode(), digest_size=10, person=b"augcli-key").digest()
-    suffix = base64.b32encode(digest).decode().lower()
+    number = int.from_bytes(digest, "big")
+    suffix = "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -1, -10)])
     return f"{readable}-{suffix}" if readable else suffix
 
 

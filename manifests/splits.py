@@ -53,6 +53,8 @@ def resolve_fractions(
 
 def split_of(key: str, val_fraction: float, test_fraction: float) -> str:
     """The split of an unsplit sample. The same threshold in every class stratifies on average."""
+    if not test_fraction + val_fraction:
+        return "train"
     position = key_fraction(key, "augcli-split")
     if position < test_fraction:
         return "test"

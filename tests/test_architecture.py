@@ -84,6 +84,15 @@ def test_every_room_is_shipped_and_nothing_else() -> None:
     }
     assert packages == {"augcli", *(".".join(("augcli", *f.parts)) for f in folders)}
     assert [path.name for path in ROOT.glob("*.py")] == ["cli.py"]
+    others = sorted(
+        (path.parent.name, path.name)
+        for room in FLOW[1:]
+        for path in (ROOT / room).rglob("*.*")
+        if path.suffix not in (".py", ".pyc")
+    )
+    shipped = config["tool"]["setuptools"]["package-data"]
+    listed = [(p.removeprefix("augcli."), name) for p, names in shipped.items() for name in names]
+    assert sorted(listed) == others
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:

@@ -139,6 +139,38 @@ def test_preview_draws_a_picture(split_photos: Path, tmp_path: Path, policy: str
         assert picture.height > 96 * max(len(shown["keys"]), len(shown["policies"]))
 
 
+def test_preview_makes_pictures_and_a_page(split_photos: Path, tmp_path: Path) -> None:
+    common = ("preview", "--data", split_photos, "--copies", 2, "--size", 32)
+    shown = run_json(
+        *common,
+        "--by-class",
+        "--strips",
+        "--out",
+        tmp_path / "s.png",
+        "--html",
+        tmp_path / "p.html",
+    )
+    assert len(shown["pictures"]) == 3 and shown["left_out"] == 0
+    assert all(Path(path).is_file() for path in [*shown["pictures"], shown["page"]])
+    result = run(*common, "--html", tmp_path / "q.html", "--only-class", "circle")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines() == [str(tmp_path / "q.html"), "6 images, side-on"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--only-class", "hexagon"), "choose from circle, square, stripes"),
+        (("--html", "page.png"), "--html page.png: expected a name that ends in .html"),
+        (("--out", "page.jpg"), "--out page.jpg: expected a name that ends in .png"),
+    ],
+)
+def test_preview_refuses(split_photos: Path, options: tuple[str, ...], message: str) -> None:
+    result = run("preview", "--data", split_photos, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_train_and_its_files(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = run("train", "--shards", dataset, "--epochs", 2, "--workers", 0, "--out", out)

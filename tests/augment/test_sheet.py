@@ -73,6 +73,21 @@ def test_labels_show_and_widen_the_sheet() -> None:
     assert (left.reshape(-1, 3).max(axis=1) < 60).any()  # ink
 
 
+def test_captions_stand_under_their_tiles() -> None:
+    rows = [
+        SheetRow("first", "", [tile(COLORS[0]), tile(COLORS[1])], ["", "rotate -12.3"]),
+        SheetRow("second", "", [tile(COLORS[2]), tile(COLORS[3])], depth=1),
+    ]
+    sheet = drawn("", ["", ""], rows)
+    places = [where(sheet, color) for color in COLORS[:4]]
+    below = sheet[places[0][0].stop : places[2][0].start]
+    ink = [below[:, across].min() < 150 for _, across in places[:2]]
+    assert ink == [False, True]
+    labels = [sheet[down, : places[0][1].start] for down, _ in places[1:3]]
+    starts = [np.nonzero((label < 100).any(axis=(0, 2)))[0][0] for label in labels]
+    assert starts[1] > starts[0] + 5
+
+
 def test_input_is_not_changed() -> None:
     pixels = tile(COLORS[0], 300)
     draw_sheet("t", ["a"], [SheetRow("a", "", [pixels])])

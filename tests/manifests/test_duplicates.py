@@ -14,9 +14,9 @@ import pytest
 
 from augcli.manifests.duplicates import (
     CONFLICT,
-    HEAD_BYTES,
     LEAK,
     REPEAT,
+    TAIL_BYTES,
     find_duplicates,
     without_duplicates,
 )
@@ -90,7 +90,7 @@ def test_the_most_harmful_first(data: Data) -> None:
     ]
 
 
-@pytest.mark.parametrize("size", [1, HEAD_BYTES, HEAD_BYTES + 1, 3 * HEAD_BYTES + 5])
+@pytest.mark.parametrize("size", [1, TAIL_BYTES, TAIL_BYTES + 1, 3 * TAIL_BYTES + 5])
 def test_one_byte_tells_files_of_a_size_apart(data: Data, size: int) -> None:
     picture = bytes(size - 1)
     reference = data(
@@ -137,7 +137,7 @@ def test_a_vanished_file_is_left_alone(data: Data, left: int) -> None:
     assert same[0] in sources(deduped(reference))
 
 
-@pytest.mark.parametrize("size", [7, HEAD_BYTES + 1])
+@pytest.mark.parametrize("size", [7, TAIL_BYTES + 1])
 @pytest.mark.parametrize("readable", [0, 1])
 def test_an_unreadable_file_is_left_alone(
     data: Data, monkeypatch: pytest.MonkeyPatch, size: int, readable: int
@@ -157,7 +157,7 @@ def test_an_unreadable_file_is_left_alone(
         return real(file, *arguments, **options)
 
     monkeypatch.setattr(builtins, "open", refuses)
-    was_read = size <= HEAD_BYTES and readable
+    was_read = size <= TAIL_BYTES and readable
     expected = tuple(same) if was_read else (same[0], same[2])
     assert found(reference) == [(REPEAT, expected)]
 
