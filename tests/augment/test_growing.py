@@ -446,7 +446,7 @@ def test_a_refresh_that_was_begun_and_taken_back(
     changed = training_image(data, out)
     content = changed.read_bytes()
     changed.write_bytes(images(data)[-1].read_bytes())
-    monkeypatch.setattr(expansion_module, "finish", lambda prepared: 1 / 0)
+    monkeypatch.setattr(expansion_module, "finish", lambda *given: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         expand(config(data, out, codec="npy", refresh=True))
     monkeypatch.undo()
@@ -462,7 +462,7 @@ def test_images_that_change_again_while_refreshing(
     expand(config(data, out))
     changed = training_image(data, out)
     changed.write_bytes(images(data)[-1].read_bytes())
-    monkeypatch.setattr(expansion_module, "finish", lambda prepared: 1 / 0)
+    monkeypatch.setattr(expansion_module, "finish", lambda *given: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         expand(config(data, out, refresh=True))
     monkeypatch.undo()
