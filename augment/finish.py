@@ -65,8 +65,7 @@ def finish(prepared: Prepared, picture: bytes | None) -> None:
         for name, content in {FAILURES_FILE: failures, **pages}.items():
             write_atomic(dataset / name, content)
         prepared.folder.make_class_folders(manifest)
-        if prepared.earlier is not None:
-            prepared.folder.remove_strays(manifest)
+        prepared.folder.remove_strays(manifest)
         hashes = {name: sha256_bytes(content) for name, content in sorted(pages.items())}
         replace(manifest, pages=hashes).write(dataset)
     except OSError as error:

@@ -11,7 +11,7 @@ from augcli.augment.dataset_folder import DatasetFolder, refuse_differences
 from augcli.augment.earlier import Changes, Earlier, check_changes, usable
 from augcli.augment.encode import codec_named
 from augcli.augment.fit import Fit
-from augcli.augment.identity import Identity, growth_differences, identity_of
+from augcli.augment.identity import Identity, differences, growth_differences, identity_of
 from augcli.augment.plan import Plan, RoundShard, Task, default_shard_size, make_plan
 from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.reference_data import load_reference
@@ -102,6 +102,9 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     samples = reference.samples
     failed_before: tuple[Failure, ...] = ()
     if earlier is None:
+        if folder.torn is not None:
+            made = identity_of(folder.torn).plain()
+            refuse_differences(config.out, list(differences(made, identity.plain())))
         repeats = balanced(reference, config.balance)
     else:
         before = identity_of(earlier.manifest).plain()
