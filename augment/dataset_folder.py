@@ -13,6 +13,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from augcli.manifests.manifest import (
     WORK_FOLDER,
     Manifest,
     is_shard_name,
+    read_manifest,
 )
 from augcli.manifests.reference import SPLITS
 from augcli.manifests.samples import read_samples
@@ -72,13 +74,23 @@ class DatasetFolder:
 
         Raises:
             UsageError: the folder holds other things.
-            AugcliError: its manifest is torn.
+            AugcliError: a file of the dataset is missing or torn.
         """
         self._check_foreign()
         has_manifest = (self.path / MANIFEST_FILE).exists()
         if self._kept.is_dir() and not self._is_superseded:
             return Earlier(self.path, self._kept, thorough=not has_manifest)
-        return Earlier(self.path, self.path) if has_manifest else None
+        return Earlier(self.path, self.path) if has_manifest and not self.torn else None
+
+    @cached_property
+    def torn(self) -> Manifest | None:
+        """The manifest of a dataset that has lost a table: all of it has to be made again."""
+        if self._kept.is_dir() or not (self.path / MANIFEST_FILE).exists():
+            return None
+        manifest = read_manifest(self.path)
+        tables = (manifest.samples, manifest.failures)
+        holds = all(sha256_if_readable(self.path / t.file) == t.sha256 for t in tables)
+        return None if holds else manifest
 
     @property
     def is_begun(self) -> bool:
@@ -102,6 +114,8 @@ class DatasetFolder:
                 self._check_as_seen()
                 if self._kept.exists() and self._is_superseded:
                     self._drop_kept()
+                if self.torn is not None:
+                    self.withdraw()
                 self._clear_temporary_files()
                 self._check_begun(identity)
                 self._keep_earlier()
@@ -229,9 +243,6 @@ class DatasetFolder:
     def _keep_earlier(self) -> None:
         """Copy the tables of the finished dataset: they are needed until the new ones are there."""
         if self._kept.exists() or not (self.path / MANIFEST_FILE).exists():
-            return
-        if not Earlier(self.path, self.path).is_sound:  # everything is made again
-            self.withdraw()
             return
         temporary = self._work / f"{EARLIER_FOLDER}.tmp"
         temporary.mkdir()

@@ -58,25 +58,15 @@ class Earlier:
     only their sizes.
 
     Raises:
-        AugcliError: its manifest is missing or torn.
+        AugcliError: a file of it is missing or torn.
     """
 
     def __init__(self, dataset: Path, records: Path, *, thorough: bool = False) -> None:
         self.manifest: Manifest = read_manifest(records)
+        self.failures = read_failures(records / FAILURES_FILE)
         self._dataset = dataset
         self._records = records
         self._thorough = thorough
-
-    @cached_property
-    def is_sound(self) -> bool:
-        """Whether its tables are those that its manifest records; else nothing can be added."""
-        tables = (self.manifest.samples, self.manifest.failures)
-        return all(sha256_if_readable(self._records / t.file) == t.sha256 for t in tables)
-
-    @cached_property
-    def failures(self) -> list[Failure]:
-        """The inputs that were not used."""
-        return read_failures(self._records / FAILURES_FILE)
 
     @cached_property
     def chunk_of(self) -> ChunkOf:

@@ -73,7 +73,9 @@ def _in_forks(
         raise
     finally:
         os.close(life)
-    return _results(pool, futures, ours)
+    results = _results(pool, futures, ours)
+    next(results)  # begun, so that closing it ends the workers
+    return results
 
 
 @contextlib.contextmanager
@@ -91,6 +93,7 @@ def _results(pool: Any, futures: list[Any], ours: int) -> Generator[Any, None, N
     from concurrent.futures.process import BrokenProcessPool
 
     try:
+        yield None
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:

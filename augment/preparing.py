@@ -86,8 +86,7 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     folder = DatasetFolder(config.out)
     if not config.dry_run:
         folder.check_free()
-    found = folder.earlier()
-    earlier = found if found is not None and found.is_sound else None
+    earlier = folder.earlier()
     reference, duplicates = _reference(config, tell)
     policy = resolve_policy(config.policy or default_policy(config.data), config.size)
     class_policies = _class_policies(config, reference)
@@ -95,20 +94,19 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     if size is None:
         size = (
             default_shard_size(len(reference.of_split("train")))
-            if found is None
-            else int(found.manifest.options["shard_size"])
+            if earlier is None
+            else int(earlier.manifest.options["shard_size"])
         )
     identity = _identity(config, size, reference, policy, class_policies)
     changes: Changes | None = None
     samples = reference.samples
     failed_before: tuple[Failure, ...] = ()
-    repeats = balanced(reference, config.balance)
-    if found is not None and earlier is None:
-        before = identity_of(found.manifest).plain()
-        refuse_differences(config.out, list(differences(before, identity.plain())))
-        if tell is not None:
-            tell(f"lost tables {config.out}: all views are made again")
-    if earlier is not None:
+    if earlier is None:
+        if folder.torn is not None:
+            made = identity_of(folder.torn).plain()
+            refuse_differences(config.out, list(differences(made, identity.plain())))
+        repeats = balanced(reference, config.balance)
+    else:
         before = identity_of(earlier.manifest).plain()
         refuse_differences(config.out, list(growth_differences(before, identity.plain())))
         repeats = earlier.manifest.repeats

@@ -107,6 +107,15 @@ def test_giving_up_ends_the_workers(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == begun
 
 
+def test_giving_up_before_the_first_result_ends_the_workers(tmp_path: Path) -> None:
+    """The parent has work of its own meanwhile, and can be interrupted in it."""
+    engines.run_tasks(marks(str(tmp_path)), range(200), 2).close()
+    begun = len(list(tmp_path.iterdir()))
+    assert begun < 150
+    time.sleep(0.2)
+    assert len(list(tmp_path.iterdir())) == begun
+
+
 def test_interrupts_are_held_back_from_workers_only() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     masks = list(engines.run_tasks(mask, range(4), 2))

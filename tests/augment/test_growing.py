@@ -446,7 +446,7 @@ def test_a_refresh_that_was_begun_and_taken_back(
     changed = training_image(data, out)
     content = changed.read_bytes()
     changed.write_bytes(images(data)[-1].read_bytes())
-    monkeypatch.setattr(expansion_module, "finish", lambda prepared, picture: 1 / 0)
+    monkeypatch.setattr(expansion_module, "finish", lambda *given: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         expand(config(data, out, codec="npy", refresh=True))
     monkeypatch.undo()
@@ -462,7 +462,7 @@ def test_images_that_change_again_while_refreshing(
     expand(config(data, out))
     changed = training_image(data, out)
     changed.write_bytes(images(data)[-1].read_bytes())
-    monkeypatch.setattr(expansion_module, "finish", lambda prepared, picture: 1 / 0)
+    monkeypatch.setattr(expansion_module, "finish", lambda *given: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         expand(config(data, out, refresh=True))
     monkeypatch.undo()
@@ -570,3 +570,24 @@ def test_a_lost_shard_is_made_again_while_growing(data: Path, tmp_path: Path) ->
     expand(config(data, out, copies=2))
     expand(config(data, tmp_path / "anew", copies=2))
     assert files(out) == files(tmp_path / "anew")
+
+
+@pytest.mark.parametrize("format", ["tar", "folder"])
+@pytest.mark.parametrize("table", ["samples.parquet", "failures.jsonl"])
+@pytest.mark.parametrize("how", ["missing", "changed"])
+def test_a_dataset_that_lost_a_table_is_made_again(
+    data: Path, tmp_path: Path, format: str, table: str, how: str
+) -> None:
+    """Without its tables nothing in it can be trusted, nor added to."""
+    out = tmp_path / "out"
+    expand(config(data, out, format=format))
+    before = files(out)
+    if how == "missing":
+        (out / table).unlink()
+    else:
+        (out / table).write_bytes((out / table).read_bytes() + b"x")
+    with pytest.raises(AugcliError, match="--seed: was 0, now 5"):
+        expand(config(data, out, format=format, seed=5))
+    result = expand(config(data, out, format=format))
+    assert result.views_made == result.plan.views
+    assert files(out) == before
