@@ -34,6 +34,7 @@ PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 ORIENTATION_TAG = 0x0112
 _JPEG_START = b"\xff\xd8\xff"
 _HEAD_BYTES = 1 << 17  # where cameras put EXIF and XMP: before the first scan
+MAX_KEPT_BYTES = 1 << 26
 _PILLOW_GUARD = threading.Lock()
 
 # Pillow warns of odd but readable metadata; a view must not depend on the warning settings.
@@ -64,21 +65,53 @@ def decode(
     return _decode(data, "RGB", min_side, max_megapixels)
 
 
+class Workspace:
+    """Memory to decode into again and again: fresh memory costs a third of a decoding.
+
+    Not safe for threads.
+    """
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+
+    def of(self, size: int) -> Pixels | None:
+        """`size` bytes or more, the same as before if they suffice; None beyond what is kept."""
+        if size > MAX_KEPT_BYTES:
+            return None
+        if size > len(self._memory):
+            self._memory = np.empty(size, np.uint8)
+        return self._memory
+
+    def holds(self, pixels: Pixels) -> bool:
+        """Whether these pixels will be overwritten by the next decoding."""
+        return bool(np.may_share_memory(pixels, self._memory))
+
+
 def decode_rgbx(
-    data: bytes, *, min_side: int = 0, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    data: bytes,
+    *,
+    min_side: int = 0,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    workspace: Workspace | None = None,
 ) -> Pixels:
     """The same as RGBX, shape (height, width, 4): the last channel has no meaning.
 
-    Arguments and errors are those of `decode`.
+    Arguments and errors are those of `decode`; the pixels may lie in `workspace`.
     """
-    return _decode(data, "RGBX", min_side, max_megapixels)
+    return _decode(data, "RGBX", min_side, max_megapixels, workspace)
 
 
-def _decode(data: bytes, colorspace: str, min_side: int, max_megapixels: float) -> Pixels:
+def _decode(
+    data: bytes,
+    colorspace: str,
+    min_side: int,
+    max_megapixels: float,
+    workspace: Workspace | None = None,
+) -> Pixels:
     if not data:
         raise DecodeError("the file is empty")
     if data.startswith(_JPEG_START):
-        pixels = _decode_jpeg(data, colorspace, min_side, max_megapixels)
+        pixels = _decode_jpeg(data, colorspace, min_side, max_megapixels, workspace)
         if pixels is not None:
             return pixels
     rgb = _decode_with_pillow(data, max_megapixels)
@@ -87,7 +120,13 @@ def _decode(data: bytes, colorspace: str, min_side: int, max_megapixels: float) 
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA), np.uint8)
 
 
-def _decode_jpeg(data: bytes, into: str, min_side: int, max_megapixels: float) -> Pixels | None:
+def _decode_jpeg(
+    data: bytes,
+    into: str,
+    min_side: int,
+    max_megapixels: float,
+    workspace: Workspace | None,
+) -> Pixels | None:
     """The fast way for a sound RGB or grey JPEG; None leaves the verdict to Pillow."""
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -97,13 +136,16 @@ def _decode_jpeg(data: bytes, into: str, min_side: int, max_megapixels: float) -
     if colorspace not in ("YCbCr", "RGB", "Gray"):
         _decode_with_turbo(data, "CMYK", 0)  # only to see whether it is whole
         return None
-    pixels = _decode_with_turbo(data, into, min_side)
+    memory = workspace.of(width * height * len(into)) if workspace else None
+    pixels = _decode_with_turbo(data, into, min_side, memory)
     if pixels is None:
         return None
     return np.ascontiguousarray(_UPRIGHT[_jpeg_orientation(data)](pixels))
 
 
-def _decode_with_turbo(data: bytes, into: str, min_side: int) -> Pixels | None:
+def _decode_with_turbo(
+    data: bytes, into: str, min_side: int, memory: Pixels | None = None
+) -> Pixels | None:
     """Pixels as stored, not turned; None when Pillow may know better.
 
     Raises:
@@ -113,7 +155,7 @@ def _decode_with_turbo(data: bytes, into: str, min_side: int) -> Pixels | None:
     factor = 2 if min_side else 1
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(
-            data, into, min_height=min_side, min_width=min_side, min_factor=factor
+            data, into, buffer=memory, min_height=min_side, min_width=min_side, min_factor=factor
         )
     except ValueError as error:
         raise_if_out_of_memory(error)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -28,6 +29,7 @@ from augcli.manifests.rounds import copies_of_round
 from augcli.manifests.samples import Columns, ViewRow, columns_of, member_json, member_start
 from augcli.shards.writer import Writer
 
+PUBLISHING_THREADS = 8
 ABSENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 """What is wrong with one input; any other OSError is the machine's trouble and ends the task."""
 
@@ -174,20 +176,23 @@ class _Work:
 
     def publish(self) -> TaskRecord:
         """Publish all shards that hold anything; the record of them."""
-        shards = []
-        for shard, writer in zip(self._task.shards, self._writers, strict=True):
-            if writer.views:
-                digest = writer.publish()
-                record = ShardRecord(
-                    name=shard.name,
-                    split=self._task.split,
-                    round=shard.round,
-                    chunk=self._task.chunk,
-                    views=writer.views,
-                    bytes=writer.bytes,
-                    sha256=digest,
-                )
-                shards.append(record)
+        pairs = zip(self._task.shards, self._writers, strict=True)
+        filled = [(shard, writer) for shard, writer in pairs if writer.views]
+        # At once: the disk then flushes them in one go, and each waits only for that.
+        with ThreadPoolExecutor(PUBLISHING_THREADS) as threads:
+            digests = list(threads.map(lambda pair: pair[1].publish(), filled))
+        shards = [
+            ShardRecord(
+                name=shard.name,
+                split=self._task.split,
+                round=shard.round,
+                chunk=self._task.chunk,
+                views=writer.views,
+                bytes=writer.bytes,
+                sha256=digest,
+            )
+            for (shard, writer), digest in zip(filled, digests, strict=True)
+        ]
         columns = columns_of([row for rows in self._rows for row in rows])
         return TaskRecord(tuple(shards), columns, tuple(self._failures), tuple(self._blank))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from augcli.augment.config import DEFAULT_MAX_MEGAPIXELS
-from augcli.augment.decode import Pixels, decode_rgbx
+from augcli.augment.decode import Pixels, Workspace, decode_rgbx
 from augcli.augment.fit import Fit
 from augcli.augment.frame import Frame, rgb_of
 from augcli.augment.policy import Policy, PolicySpec
@@ -60,6 +60,7 @@ class ViewMaker:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self._workspace = Workspace()
         self._policy = recipe.policy.build()
         self._class_policies = {label: spec.build() for label, spec in recipe.class_policies}
 
@@ -69,8 +70,15 @@ class ViewMaker:
         Raises:
             DecodeError: the image can't be used.
         """
-        fit, limit = self.recipe.fit, self.recipe.max_megapixels
-        return Frame(fit(decode_rgbx(data, min_side=fit.min_side, max_megapixels=limit)))
+        fit, workspace = self.recipe.fit, self._workspace
+        image = decode_rgbx(
+            data,
+            min_side=fit.min_side,
+            max_megapixels=self.recipe.max_megapixels,
+            workspace=workspace,
+        )
+        pixels = fit(image)
+        return Frame(pixels.copy() if workspace.holds(pixels) else pixels)
 
     def view(self, fitted: Frame, key: str, copy: int, label: int) -> View:
         """Copy `copy` of the sample `key` of class `label`. Copy 0 is the fitted image itself."""

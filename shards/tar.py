@@ -62,12 +62,13 @@ def members_block(name: str, members: Mapping[str, bytes]) -> bytes:
     The same bytes as from `member_header` and `padding`, in less time.
     """
     base = name.encode("ascii", "replace")
+    is_plain = _is_plain(name)
     fixed = _FIXED_SUM + sum(base)
     pieces: list[bytes] = []
     for extension, content in members.items():
         ending, ending_sum = _ending(extension)
         size = len(content)
-        if len(base) + len(ending) > NAME_BYTES or size > MAX_MEMBER_BYTES or not _is_plain(name):
+        if len(base) + len(ending) > NAME_BYTES or size > MAX_MEMBER_BYTES or not is_plain:
             member_header(f"{name}.{extension}", size)  # says what is wrong
         size_field = b"%011o\0" % size
         checksum = b"%06o\0 " % (fixed + ending_sum + sum(size_field))
