@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from joblib.externals import cloudpickle
 
 from augcli.augment import engines
 from augcli.manifests.errors import AugcliError
 
 ENGINES = ["here", "forks", "fresh"]
+
+# Fresh processes can't import this file by a name when pytest is not run from its folder.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 @contextlib.contextmanager
