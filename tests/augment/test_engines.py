@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from joblib.externals import cloudpickle
+from joblib.externals.loky import get_reusable_executor
 
 from augcli.augment import engines
 from augcli.manifests.errors import AugcliError
 
 ENGINES = ["here", "forks", "fresh"]
 
-# Fresh processes can't import this file by a name when pytest is not run from its folder.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fresh processes import this file by its name, and pytest alone doesn't see to it."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    get_reusable_executor().shutdown(kill_workers=True)
 
 
 @contextlib.contextmanager
