@@ -7,7 +7,7 @@ in its normal form. albumentations (a second to import) is needed only for what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from augcli.augment import steps_distortion as distortion
@@ -15,7 +15,10 @@ from augcli.augment import steps_geometry as geometry
 from augcli.augment import steps_light as light
 from augcli.augment.seeding import ViewStream
 from augcli.augment.steps import (
+    GEOMETRY,
+    JOINED,
     OP_BY_OP,
+    PERMUTED,
     Foreign,
     NoOp,
     OneOf,
@@ -99,11 +102,25 @@ def names(node: Node) -> Iterator[str]:
 
 def explained(node: Node, step: Step) -> list[tuple[str, str]]:
     """What becomes of each run of transforms: (their names, how they are carried out)."""
-    runs: list[tuple[list[str], str]] = []
+    runs: list[tuple[list[str], list[Step]]] = []
     for name, leaf in zip(names(node), flattened([step]), strict=True):
-        how = getattr(leaf, "how", OP_BY_OP)
-        if runs and runs[-1][1] == how:
+        if runs and _how(runs[-1][1][0]) == _how(leaf):
             runs[-1][0].append(name)
+            runs[-1][1].append(leaf)
         else:
-            runs.append(([name], how))
-    return [(" + ".join(found), how) for found, how in runs]
+            runs.append(([name], [leaf]))
+    return [(" + ".join(found), _how_all(leaves)) for found, leaves in runs]
+
+
+def _how(leaf: Step) -> str:
+    return str(getattr(leaf, "how", OP_BY_OP))
+
+
+def _how_all(leaves: Sequence[Step]) -> str:
+    """How a run of leaves of one kind is carried out."""
+    how = _how(leaves[0])
+    if how != GEOMETRY:
+        return how
+    permutations = (geometry.Flip, geometry.Dihedral, geometry.Rotate90)
+    resamplings = sum(not isinstance(leaf, permutations) for leaf in leaves)
+    return GEOMETRY if resamplings == 1 else JOINED if resamplings else PERMUTED

@@ -22,6 +22,8 @@ Applied = list[str]
 
 # How a leaf is carried out, for people: leaves of one kind that follow each other go in one.
 GEOMETRY = "one resampling"
+PERMUTED = "pixels moved, none resampled"
+JOINED = "one resampling, or more where borders would show"
 TABLE = "one table of grey levels"
 OP_BY_OP = "albumentations, one by one"
 NOTHING = "nothing to do"

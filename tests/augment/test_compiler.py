@@ -15,7 +15,16 @@ from augcli.augment.policy import Policy, resolve_policy
 from augcli.augment.policy_file import TRANSFORMS
 from augcli.augment.policy_serial import serialize
 from augcli.augment.seeding import ViewStream
-from augcli.augment.steps import GEOMETRY, NOTHING, OP_BY_OP, TABLE, Foreign, flattened
+from augcli.augment.steps import (
+    GEOMETRY,
+    JOINED,
+    NOTHING,
+    OP_BY_OP,
+    PERMUTED,
+    TABLE,
+    Foreign,
+    flattened,
+)
 from augcli.manifests.errors import AugcliError, UsageError
 
 SIZE = 48
@@ -110,13 +119,18 @@ def test_a_dry_run_says_what_becomes_of_each_transform() -> None:
         A.GaussNoise(),
         A.NoOp(),
         A.Affine(),
+        A.RandomGamma(),
+        A.D4(),
+        A.VerticalFlip(),
     )
     assert explained(node, compile_node(node, ViewStream())) == [
-        ("HorizontalFlip + Rotate + RandomResizedCrop", GEOMETRY),
+        ("HorizontalFlip + Rotate + RandomResizedCrop", JOINED),
         ("RandomGamma + InvertImg", TABLE),
         ("GaussNoise", OP_BY_OP),
         ("NoOp", NOTHING),
         ("Affine", GEOMETRY),
+        ("RandomGamma", TABLE),
+        ("D4 + VerticalFlip", PERMUTED),
     ]
     one_by_one = op_by_op(node, ViewStream())
     assert [how for _, how in explained(node, one_by_one)] == [OP_BY_OP]
