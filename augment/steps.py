@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from augcli.augment.canvas import Canvas
+from augcli.augment.decode import Pixels
 from augcli.augment.seeding import ViewStream
 from augcli.manifests.errors import AugcliError
 
@@ -137,10 +138,8 @@ class SomeOf:
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """A transform of albumentations that isn't compiled: it sees the picture as RGB."""
-
-    how: ClassVar[str] = OP_BY_OP
+class _OfAlbumentations:
+    """Base: a transform of albumentations, which draws from the view's stream by itself."""
 
     transform: Any
 
@@ -148,6 +147,20 @@ class Foreign:
     def p(self) -> float:
         """The transform's own."""
         return float(self.transform.p)
+
+    def _apply(self, image: Pixels, stream: ViewStream, applied: Applied) -> Pixels:
+        """What the transform, forced, makes of `image`; it is recorded."""
+        stream.seed_all()
+        result: Pixels = self.transform(image=image, force_apply=True)["image"]
+        applied.append(applied_json(self.transform))
+        return result
+
+
+@dataclass(frozen=True)
+class Foreign(_OfAlbumentations):
+    """A transform of albumentations that isn't compiled: it sees the picture as RGB."""
+
+    how: ClassVar[str] = OP_BY_OP
 
     def __call__(
         self, canvas: Canvas, stream: ViewStream, applied: Applied, force: bool = False
@@ -160,15 +173,13 @@ class Foreign:
         if not happens(self.p, stream, force):
             return
         image = canvas.rgb()
-        stream.seed_all()
-        result = self.transform(image=image, force_apply=True)["image"]
+        result = self._apply(image, stream, applied)
         if result.shape != image.shape or result.dtype != np.uint8:
             raise AugcliError(
                 f"{type(self.transform).__name__} makes {result.dtype} {result.shape} of uint8 "
                 f"{image.shape}: it must keep size and type"
             )
         canvas.paint(np.ascontiguousarray(result))
-        applied.append(applied_json(self.transform))
 
 
 _RAMP = np.ascontiguousarray(
@@ -177,18 +188,11 @@ _RAMP = np.ascontiguousarray(
 
 
 @dataclass(frozen=True)
-class Pointwise:
+class Pointwise(_OfAlbumentations):
     """A transform of albumentations that changes each value by itself: it sees a ramp of all
     256 values instead of the picture, and what it makes of them is the table."""
 
     how: ClassVar[str] = TABLE
-
-    transform: Any
-
-    @property
-    def p(self) -> float:
-        """The transform's own."""
-        return float(self.transform.p)
 
     def __call__(
         self, canvas: Canvas, stream: ViewStream, applied: Applied, force: bool = False
@@ -196,13 +200,11 @@ class Pointwise:
         """Let the transform draw, and note its table."""
         if not happens(self.p, stream, force):
             return
-        stream.seed_all()
-        levels = self.transform(image=_RAMP.copy(), force_apply=True)["image"][0]
+        levels = self._apply(_RAMP.copy(), stream, applied)[0]
         table = np.ascontiguousarray(levels[:, 0])
         if (levels != table[:, None]).any():
             table = np.concatenate([levels, table[:, None]], axis=1)
         canvas.translate(table)
-        applied.append(applied_json(self.transform))
 
 
 # Of no interest in a record: the same for all views, or too large.
