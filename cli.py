@@ -195,6 +195,7 @@ def train(as_json: bool, **settings: Any) -> None:
             report=lambda row: bar.say(row_line(row)),
             progress=lambda p: bar(p.batch, p.batches, f"epoch {p.epoch}, loss {p.loss:.3f}"),
             left_out=left_out,
+            note=bar.say,
         )
     if as_json:
         _print_json({"run": str(result.folder), **result.record})

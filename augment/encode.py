@@ -8,9 +8,11 @@ uint8 RGB of shape (height, width, 3), as training needs it. `png`, `webp` and `
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -23,6 +25,7 @@ from augcli.manifests.errors import unknown_name
 
 Encoder = Callable[[Pixels, int], bytes]
 Decoder = Callable[[bytes | memoryview], Pixels]
+DecoderInto = Callable[[bytes | memoryview, Pixels], None]
 
 PNG_COMPRESSION = 1  # zlib level: photographs hardly shrink further, and time triples
 # Matched, not parsed: NumPy's reader evaluates the header, and takes the memory that it claims.
@@ -39,6 +42,8 @@ class Codec:
     """How stored views are written and read; `extension` is the member's in the shard.
 
     `encode` takes pixels and a quality, 1 to 100; lossless codecs ignore the quality.
+    `decode_into` decodes into C-contiguous memory of the image's shape. Both decoders raise
+    DecodeError, that one also for an image of another shape.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Codec:
     lossless: bool
     encode: Encoder
     decode: Decoder
+    decode_into: DecoderInto
 
 
 def _encode_jpeg(image: Pixels, quality: int) -> bytes:
@@ -83,28 +89,71 @@ def _decode_jpeg(data: bytes | memoryview) -> Pixels:
     return pixels
 
 
+def _decode_jpeg_into(data: bytes | memoryview, memory: Pixels) -> None:
+    try:
+        pixels = simplejpeg.decode_jpeg(data, "RGB", buffer=memory)
+    except ValueError as error:
+        raise_if_out_of_memory(error)
+        if "buffer" in str(error):  # too small for it
+            _check_shape(_decode_jpeg(data), memory)
+        raise DecodeError(f"damaged: {error}") from error
+    _check_shape(pixels, memory)
+
+
+def _check_shape(pixels: Pixels, memory: Pixels) -> None:
+    if pixels.shape != memory.shape:
+        raise DecodeError(f"has shape {pixels.shape}, expected {memory.shape}")
+
+
 def _decode_file(data: bytes | memoryview) -> Pixels:
     return decode(bytes(data))
 
 
+def _decode_file_into(data: bytes | memoryview, memory: Pixels) -> None:
+    pixels = _decode_file(data)
+    _check_shape(pixels, memory)
+    np.copyto(memory, pixels)
+
+
 def _decode_npy(data: bytes | memoryview) -> Pixels:
+    return _view_npy(data).copy()  # one's own and writable, as from the other codecs
+
+
+def _decode_npy_into(data: bytes | memoryview, memory: Pixels) -> None:
+    head = _npy_head(memory.shape)
+    if len(data) == len(head) + memory.size and data[: len(head)] == head:
+        np.copyto(memory, np.frombuffer(data, np.uint8, offset=len(head)).reshape(memory.shape))
+        return
+    pixels = _view_npy(data)
+    _check_shape(pixels, memory)
+    np.copyto(memory, pixels)
+
+
+@lru_cache(maxsize=8)
+def _npy_head(shape: tuple[int, ...]) -> bytes:
+    """What NumPy writes before the pixels: by comparing, the header need not be parsed."""
+    buffer = io.BytesIO()
+    npy_format.write_array(buffer, np.empty(shape, np.uint8), version=(1, 0))
+    return buffer.getvalue()[: -math.prod(shape)]
+
+
+def _view_npy(data: bytes | memoryview) -> Pixels:
     header = _NPY_HEADER.match(data)
     if header is None:
         raise DecodeError("damaged: not a .npy file of uint8 (height, width, 3)")
     height, width = int(header[1]), int(header[2])
     if len(data) != header.end() + height * width * 3:
         raise DecodeError(f"damaged: {len(data)} bytes can't hold ({height}, {width}, 3)")
-    pixels = np.frombuffer(data, np.uint8, offset=header.end()).reshape(height, width, 3)
-    return pixels.copy()  # one's own and writable, as from the other codecs
+    return np.frombuffer(data, np.uint8, offset=header.end()).reshape(height, width, 3)
 
 
 CODECS = {
     codec.name: codec
     for codec in (
-        Codec("jpeg", "jpg", False, _encode_jpeg, _decode_jpeg),
-        Codec("png", "png", True, _encode_png, _decode_file),
-        Codec("webp", "webp", True, _encode_webp, _decode_file),
-        Codec("npy", "npy", True, _encode_npy, _decode_npy),
+        Codec("jpeg", "jpg", False, _encode_jpeg, _decode_jpeg, _decode_jpeg_into),
+        Codec("png", "png", True, _encode_png, _decode_file, _decode_file_into),
+        Codec("webp", "webp", True, _encode_webp, _decode_file, _decode_file_into),
+        Codec("npy", "npy", True, _encode_npy, _decode_npy, _decode_npy_into),
     )
 }
 

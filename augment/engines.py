@@ -6,16 +6,14 @@ the run with that task's exception.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
+from augcli.augment.forks import CAN_FORK, ForkPool
 from augcli.manifests.errors import AugcliError
 
 TaskT = TypeVar("TaskT")
@@ -52,43 +50,25 @@ def run_tasks(
 
 def _can_fork() -> bool:
     """Forks start in no time, with everything imported; but a fork has only the calling thread."""
-    return sys.platform == "linux" and threading.active_count() == 1
+    return CAN_FORK and threading.active_count() == 1
 
 
 def _in_forks(
     work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], workers: int
 ) -> Generator[ResultT, None, None]:
     """Forked workers; they end with this process, however it ends."""
-    from concurrent.futures import ProcessPoolExecutor
-
-    life, ours = os.pipe()  # the workers read: the end of the file is the end of this process
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("fork"), _begin_fork, (life, ours)
-    )
+    pool = ForkPool(workers, begin_worker)
     try:
-        with _no_interrupts():
-            futures = [pool.submit(work, task) for task in tasks]
+        futures = [pool.submit(work, task) for task in tasks]
     except BaseException:
-        os.close(ours)
+        pool.stop()
         raise
-    finally:
-        os.close(life)
-    results = _results(pool, futures, ours)
+    results = _results(pool, futures)
     next(results)  # begun, so that closing it ends the workers
     return results
 
 
-@contextlib.contextmanager
-def _no_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back; processes forked meanwhile never see it: it is the parent's to handle."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _results(pool: Any, futures: list[Any], ours: int) -> Generator[Any, None, None]:
+def _results(pool: ForkPool, futures: list[Any]) -> Generator[Any, None, None]:
     from concurrent.futures import as_completed
     from concurrent.futures.process import BrokenProcessPool
 
@@ -99,28 +79,13 @@ def _results(pool: Any, futures: list[Any], ours: int) -> Generator[Any, None, N
     except BrokenProcessPool as error:
         raise AugcliError(_LOST_WORKER) from error
     except BaseException:
-        os.close(ours)  # ends workers in the midst of their tasks
-        ours = -1
+        pool.stop()  # in the midst of their tasks
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
-        if ours >= 0:
-            os.close(ours)
+        pool.close()
 
 
-def _begin_fork(life: int, parents: int) -> None:
-    os.close(parents)
-    threading.Thread(target=_exit_at_end_of, args=(life,), daemon=True).start()
-    _begin_worker()
-
-
-def _exit_at_end_of(pipe: int) -> None:
-    while os.read(pipe, 1):
-        pass
-    os._exit(1)
-
-
-def _begin_worker() -> None:
+def begin_worker() -> None:
     """One thread per process; Ctrl-C is the parent's to handle."""
     import cv2
 
@@ -154,12 +119,13 @@ def _in_worker(work: Callable[[TaskT], ResultT], task: TaskT, parent: int) -> Re
     global _watching
     if not _watching:
         _watching = True
-        _begin_worker()
-        threading.Thread(target=_exit_without, args=(parent,), daemon=True).start()
+        begin_worker()
+        threading.Thread(target=exit_without, args=(parent,), daemon=True).start()
     return work(task)
 
 
-def _exit_without(parent: int) -> None:
+def exit_without(parent: int) -> None:
+    """End this process when `parent` has ended, however it did. Never returns: for a thread."""
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os._exit(1)

@@ -20,6 +20,7 @@ from augcli.augment.frame import Frame, rgb_of, rgbx_of
 from augcli.augment.policy_cache import policy_id, recall_policy, remember_policy
 from augcli.augment.policy_source import policy_text, recorded_name
 from augcli.augment.seeding import ViewStream
+from augcli.augment.steps import OP_BY_OP
 from augcli.manifests.errors import AugcliError, UsageError
 
 
@@ -67,6 +68,11 @@ class Policy:
     def transform_names(self) -> tuple[str, ...]:
         """The class names of the pipeline's transforms, in order, compositions flattened."""
         return tuple(names(self.serialized["transform"]))
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether no transform is left to albumentations op by op, which keeps Python busy."""
+        return all(how != OP_BY_OP for _, how in self.explained())
 
     def explained(self) -> list[tuple[str, str]]:
         """What becomes of each run of transforms: (their names, how they are carried out)."""

@@ -54,6 +54,12 @@ class Recipe:
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     class_policies: tuple[tuple[int, PolicySpec], ...] = ()
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether all its policies are; threads can then make views side by side."""
+        specs = [self.policy, *(spec for _, spec in self.class_policies)]
+        return all(spec.build().is_compiled for spec in specs)
+
 
 class ViewMaker:
     """Makes views by a recipe. Not safe for threads: each needs its own."""

@@ -10,38 +10,82 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 
 @dataclass(frozen=True)
+class Fault:
+    """A view that could not be had: the sample's key, and the reason in full."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Batch:
-    """One batch of views; `images` (B, 3, H, W) uint8 channels_last, `labels` (B,) int64."""
+    """One batch of views; `images` (B, 3, H, W) uint8 channels_last, `labels` (B,) int64.
+
+    Valid for as long as it is held, or any tensor made of it that shares its memory: the source
+    uses that memory again only afterwards. So hold no more batches than are needed, and let go of
+    one before asking for the next where speed matters.
+
+    Attributes:
+        indices: int64 (B,), the samples' numbers in the source's own order.
+        faults: the views that are missing from this batch, under `--on-error skip`.
+        number: which batch of its epoch this is, from 0.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
     keys: tuple[str, ...]
+    indices: npt.NDArray[np.int64]
+    number: int = 0
+    faults: tuple[Fault, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
 class Source(Protocol):
-    """Views of one split, by epoch. Every sample comes exactly once per epoch."""
+    """Views of one split, by epoch. Every sample comes exactly once per epoch.
+
+    Its position is (epoch, number of the next batch): `batches(epoch, start)` goes on from any.
+    """
 
     @property
     def samples(self) -> int:
-        """Samples per epoch."""
+        """Samples per epoch, over all ranks."""
         ...
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches per epoch; only the last may be smaller than the batch size."""
+        """Batches per epoch, the same on every rank."""
+        ...
+
+    @property
+    def smallest_batch(self) -> int:
+        """Samples in the smallest batch of an epoch, on any rank."""
+        ...
+
+    @property
+    def ids(self) -> npt.NDArray[np.uint64]:
+        """A hash of each sample's key, by its number: what fresh draws per sample start from."""
+        ...
+
+    @property
+    def rounds(self) -> int | None:
+        """Rounds of different views before they come again; None when each epoch's are new."""
         ...
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of `epoch` in order, from batch number `start` on.
 
         The same (source, epoch) gives the same batches always, whatever the number of workers.
+
+        Raises:
+            AugcliError: a view can't be had; the message names file or shard, key and offset.
         """
         ...
 

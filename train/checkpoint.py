@@ -31,6 +31,8 @@ class Totals:
     """Per-sample cross-entropies in nats, added up."""
     correct: int = 0
     samples: int = 0
+    skipped: int = 0
+    """Views that could not be read, under `--on-error skip`."""
     seconds: float = 0.0
     """Wall time of steps and of waiting for data."""
     data_wait_seconds: float = 0.0

@@ -9,6 +9,7 @@ from augcli.augment.config import (
     DATA_HELP,
     DEFAULT_DATASET,
     DEFAULT_SIZE,
+    ON_ERROR,
     POLICY_DEFAULT,
     POLICY_HELP,
     ExpandConfig,
@@ -19,6 +20,7 @@ SOURCES = ("shards", "on-the-fly", "none")
 OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 DEVICES = ("auto", "cpu", "cuda")
+LOADERS = ("auto", "threads", "processes")
 
 _MODEL_HELP = "small, or a torchvision classification model by name"
 
@@ -62,7 +64,28 @@ class TrainConfig:
         0, "seed of weights, order and (with --data) views", minimum=0, maximum=2**63 - 1
     )
     workers: int | None = setting(
-        None, "loader processes; 0 loads in the trainer", minimum=0, shown_default="by machine"
+        None,
+        "loader threads or processes; 0 loads in the trainer",
+        minimum=0,
+        shown_default="one per core",
+    )
+    loader: str = setting(
+        "auto",
+        "auto takes threads, and processes for a policy that threads can't share",
+        choices=LOADERS,
+    )
+    memory: str = setting(
+        "auto", "memory for decoded images, as 2GB or 0; auto takes a quarter of what is free"
+    )
+    on_error: str = setting("fail", "what to do about a view that can't be read", choices=ON_ERROR)
+    from_originals: bool = setting(
+        False, "on the fly, from the stored originals instead of the images' own files"
+    )
+    shuffle_buffer: int | None = setting(
+        None,
+        "read shards one after another, shuffling among so many samples",
+        minimum=1,
+        shown_default="off: any order, from all shards",
     )
     device: str = setting("auto", "auto takes CUDA when there is one", choices=DEVICES)
     out: Path | None = setting(None, "folder of this run", shown_default="./runs/NNN-SOURCE")

@@ -54,11 +54,14 @@ def train_epoch(
             progress(Progress(state.epoch + 1, state.batch, source.batches_per_epoch, outcome.loss))
         if stop.signal is not None:
             raise StopAsked
-    if state.totals.samples != source.samples:
+    totals = state.totals
+    if totals.samples + totals.skipped != source.samples:
         raise AugcliError(
-            f"epoch {state.epoch + 1}: the training source gave {state.totals.samples} samples "
-            f"where it has {source.samples}"
+            f"epoch {state.epoch + 1}: the training source gave {totals.samples} samples and left "
+            f"{totals.skipped} out where it has {source.samples}"
         )
+    if not totals.samples:
+        raise AugcliError(f"epoch {state.epoch + 1}: not one view can be read; run augcli verify")
 
 
 def _remaining(state: RunState, source: Source) -> Iterator[Batch]:
@@ -72,8 +75,8 @@ def _timed(batches: Iterator[Batch], stop: StopRequest) -> Iterator[tuple[Batch,
     while True:
         started = time.perf_counter()
         try:
-            # Loaders draw from the global random state too, oftener after a resume; what layers
-            # like dropout draw must not depend on that.
+            # A source may draw from the global random state; what layers like dropout draw must
+            # not depend on that.
             with torch.random.fork_rng(devices=[]):
                 batch = next(batches, None)
         except Exception as error:

@@ -29,6 +29,8 @@ class Evaluation:
     """(classes, classes) int64, rows are true classes."""
     n: int
     """Samples."""
+    skipped: int = 0
+    """Samples left out because they could not be read."""
 
     @property
     def correct(self) -> int:
@@ -45,12 +47,16 @@ def evaluate(model: nn.Module, source: Source, device: torch.device) -> Evaluati
     """Measure `model`, on `device`, over epoch 0 of `source`; its modes are left as they were.
 
     Raises:
-        AugcliError: `source` has no samples, or gave more or fewer than it has.
+        AugcliError: `source` has no samples, or gave more or fewer than it has. Samples that it
+            skips and names are left out.
     """
     losses, predicted, true = [], [], []
-    classes = 0
+    classes = skipped = 0
     with _evaluating(model), torch.inference_mode():
         for batch in source.batches(0):
+            skipped += len(batch.faults)
+            if not len(batch):
+                continue
             labels = batch.labels.to(device, non_blocking=True)
             logits = model(normalise(batch.images, device))
             classes = logits.shape[1]
@@ -58,14 +64,18 @@ def evaluate(model: nn.Module, source: Source, device: torch.device) -> Evaluati
             predicted.append(logits.argmax(dim=1).cpu().numpy())
             true.append(batch.labels.numpy())
     n = sum(map(len, true))
-    if n != source.samples or n == 0:
-        raise AugcliError(f"evaluation got {n} samples where the split has {source.samples}")
+    if n + skipped != source.samples or n == 0:
+        left_out = f" and left {skipped} out" if skipped else ""
+        raise AugcliError(
+            f"evaluation got {n} samples{left_out} where the split has {source.samples}"
+        )
     confusion = metrics.confusion_matrix(np.concatenate(true), np.concatenate(predicted), classes)
     return Evaluation(
         loss=metrics.mean_loss(np.concatenate(losses)),
         accuracy=metrics.accuracy(confusion),
         confusion=confusion,
         n=n,
+        skipped=skipped,
     )
 
 

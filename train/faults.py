@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from augcli.manifests.errors import AugcliError
-from augcli.train.loader import is_lost_worker
+from augcli.train.fillers import LoaderLostError
 
 
 @contextmanager
@@ -15,17 +15,12 @@ def told(folder: Path, then: Callable[[], str]) -> Iterator[None]:
     """Turn such failures of the work in `folder` into messages that end with `then()`: what to do.
 
     Raises:
-        AugcliError: instead of an OSError, or of torch's RuntimeError about a killed process.
+        AugcliError: instead of an OSError, or of a loader process that was killed.
     """
     try:
         yield
     except OSError as error:
         where = error.filename or folder
         raise AugcliError(f"{where}: {error.strerror or error}; mend that, {then()}") from error
-    except RuntimeError as error:
-        if not is_lost_worker(error):
-            raise
-        raise AugcliError(
-            "a loader process was killed, most likely because the memory ran out: free some, or "
-            f"use fewer --workers, {then()}"
-        ) from error
+    except LoaderLostError as error:
+        raise AugcliError(f"{error}, {then()}") from error

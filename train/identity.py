@@ -17,7 +17,10 @@ from augcli.manifests.settings import option_name
 from augcli.train.batch import Sources
 from augcli.train.config import TrainConfig
 
-FREE_ON_RESUME = ("workers", "device", "out", "resume", "shards", "data")
+FREE_ON_RESUME = (
+    *("workers", "loader", "memory", "on_error", "device", "out", "resume"),
+    *("shards", "data"),
+)
 """Fields of the config that may change between an interruption and going on. What the two paths
 lead to is compared by the hashes in the source's description."""
 

@@ -6,6 +6,7 @@ An epoch must know beforehand which samples it has, and a resumed run whether th
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import fingerprint, sha256_bytes
 from augcli.manifests.reference import Failure, Reference, Sample, check_trainable
-from augcli.train.views import SourceFile
+from augcli.train.frames import SourceFile
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,15 @@ def check_images(reference: Reference, recipe: Recipe) -> CheckedImages:
     Raises:
         AugcliError: too few can be used; the first that can't is named.
     """
-    maker = ViewMaker(recipe)
+    own = threading.local()  # a maker's memory can't be shared
 
     def look(sample: Sample) -> tuple[str, str]:
         """The hash, and why the image can't be used or ''."""
+        if not hasattr(own, "maker"):
+            own.maker = ViewMaker(recipe)
         try:
             data = reference.path(sample).read_bytes()
-            maker.fitted(data)
+            own.maker.fitted(data)
         except DecodeError as error:
             return "", str(error)
         except OSError as error:

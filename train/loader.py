@@ -1,180 +1,167 @@
-"""Batches from views: each sample once per epoch, in an order that (seed, epoch) decide.
-
-A batch is a function of its number, so workers and restarts change nothing.
-"""
+"""Batches from views: each sample once per epoch, in an order that (seed, epoch) decide."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from augcli.augment.engines import default_workers
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.hashing import view_seed
-from augcli.train.batch import Batch
-from augcli.train.views import Labelled, Views
+from augcli.train.batch import Batch, Fault
+from augcli.train.batch_memory import Block
+from augcli.train.fillers import Filled, Filler
+from augcli.train.order import Batching, Indices
+from augcli.train.views import RowFault, Views
 
-MAX_DEFAULT_WORKERS = 8
-
-
-def loader_workers(device: str) -> int:
-    """Loader processes by default: beside a CPU trainer half the cores, else all but one."""
-    cores = default_workers()
-    wanted = cores // 2 if device == "cpu" else cores - 1
-    return max(1, min(MAX_DEFAULT_WORKERS, wanted))
+MAX_DEFAULT_WORKERS = 16
 
 
-def epoch_order(samples: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """The permutation of `samples` that `epoch` uses, int64."""
-    bits = np.random.Philox(key=view_seed(seed, "epoch order", epoch))
-    return np.random.Generator(bits).permutation(samples).astype(np.int64)
-
-
-def is_lost_worker(error: Exception) -> bool:
-    """Whether torch tells that a loader process was killed, as the system does without memory.
-
-    It may tell so in any line of the main thread, from a signal handler.
-    """
-    return isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker")
+def loader_workers(local_ranks: int = 1) -> int:
+    """Loader threads or processes by default: one per core, shared by the ranks of a machine."""
+    return max(1, min(MAX_DEFAULT_WORKERS, default_workers() // local_ranks))
 
 
 @dataclass(frozen=True)
-class _BatchRequest:
-    """What a loader process needs to know to make one batch."""
+class _Begun:
+    """A batch that is being filled."""
 
     epoch: int
-    indices: npt.NDArray[np.int64]
-
-
-class _Batches(Dataset[Any]):
-    """Makes whole batches on request: (images uint8 (B, size, size, 3), None) or (None, fault)."""
-
-    def __init__(self, views: Views, samples: Labelled, size: int) -> None:
-        self._views = views
-        self._keys = samples.keys
-        self._size = size
-
-    def __getitem__(self, request: _BatchRequest) -> tuple[torch.Tensor | None, str | None]:
-        images = torch.empty((len(request.indices), self._size, self._size, 3), dtype=torch.uint8)
-        pixels = images.numpy()
-        for row, sample in enumerate(request.indices):
-            try:
-                pixels[row] = self._views.read(int(sample), request.epoch)
-            except AugcliError as error:  # as a value: torch would wrap it in a traceback
-                return None, str(error)
-            except Exception as error:  # a transform can raise anything
-                if is_lost_worker(error):  # of another loader: it comes in whatever line runs
-                    raise
-                return None, self._failed(int(sample), request.epoch, error)
-        return images, None
-
-    def _failed(self, sample: int, epoch: int, error: Exception) -> str:
-        what = f"{type(error).__name__}: {error}"
-        return (
-            f"the view of {self._keys[sample]} in epoch {epoch + 1} can't be made: {what}; change "
-            "the policy, or take the image out"
-        )
+    number: int
+    indices: Indices
+    block: Block
+    filled: Filled
 
 
 class BatchLoader:
-    """A `Source`: batches of views, loaded by `workers` processes or by the caller itself."""
+    """A `Source`: batches of views, filled by a `Filler` some way ahead of their use.
+
+    `order` gives this rank's samples of each batch of an epoch. When an epoch ends, the first
+    batches of the next one are begun if `runs_on`: they are there when training comes back from
+    validation.
+    """
 
     def __init__(
         self,
         views: Views,
-        samples: Labelled,
+        filler: Filler,
+        batching: Batching,
+        order: Callable[[int], list[Indices]],
         *,
-        size: int,
-        batch_size: int,
-        seed: int,
-        shuffled: bool,
-        workers: int,
-        pinned: bool = False,
+        runs_on: bool = False,
+        skips_faults: bool = False,
     ) -> None:
-        self._samples = samples
-        self._batch_size = batch_size
-        self._seed = seed
-        self._shuffled = shuffled
-        self._requests: list[_BatchRequest] = []
-        self._batches = _Batches(views, samples, size)
-        self._workers = workers
-        self._pinned = pinned
-        self._loader: DataLoader[Any] | None = None
+        self._views = views
+        self._filler = filler
+        self._batching = batching
+        self._order = order
+        self._runs_on = runs_on
+        self._skips_faults = skips_faults
+        self._begun: deque[_Begun] = deque()
+        self._upcoming = (0, 0)
+        self._plans: dict[int, list[Indices]] = {}
 
     @property
     def samples(self) -> int:
-        """Samples per epoch."""
-        return len(self._samples)
+        """Samples per epoch, over all ranks."""
+        return len(self._views.samples)
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches per epoch; only the last may be smaller than the batch size."""
-        return math.ceil(len(self._samples) / self._batch_size)
+        """Batches per epoch."""
+        return self._batching.batches
+
+    @property
+    def smallest_batch(self) -> int:
+        """Samples in the smallest batch."""
+        return self._batching.smallest
+
+    @property
+    def ids(self) -> npt.NDArray[np.uint64]:
+        """A hash of each sample's key, by its number."""
+        return self._views.samples.ids
+
+    @property
+    def rounds(self) -> int | None:
+        """Rounds of different views before they come again."""
+        return self._views.rounds
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of `epoch` in order, from batch number `start` on.
 
         Raises:
-            AugcliError: a view can't be read.
+            AugcliError: a view can't be had, unless such are skipped.
         """
-        self._requests[:] = self._plan(epoch)[start:]
-        requests = list(self._requests)
-        loaded = iter(self._open()) if self._workers else map(self._batches.__getitem__, requests)
-        for request, (images, fault) in zip(requests, loaded, strict=True):
-            if fault is not None:
-                raise AugcliError(fault)
-            yield self._batch(request, images)
+        for number in range(start, self.batches_per_epoch):
+            if not self._begun or (self._begun[0].epoch, self._begun[0].number) != (epoch, number):
+                self._forget()
+                self._upcoming = (epoch, number)
+            self._begin_up_to(self._filler.ahead)
+            begun = self._begun.popleft()
+            faults = begun.filled()
+            self._begin_up_to(self._filler.ahead - 1)
+            yield self._batch(begun, faults)
 
     def close(self) -> None:
-        """Stop the loader processes. Idempotent."""
-        iterator = getattr(self._loader, "_iterator", None)
-        if iterator is not None:
-            iterator._shutdown_workers()
-        self._loader = None
+        """Stop the filler, and let go of files. Idempotent."""
+        self._filler.close()
+        self._begun.clear()
+        self._views.close()
 
-    def _plan(self, epoch: int) -> list[_BatchRequest]:
-        count = len(self._samples)
-        order = epoch_order(count, self._seed, epoch) if self._shuffled else np.arange(count)
-        return [
-            _BatchRequest(epoch, order[first : first + self._batch_size])
-            for first in range(0, count, self._batch_size)
-        ]
+    def _begin_up_to(self, count: int) -> None:
+        """Begin the batches that follow, until `count` are begun."""
+        while len(self._begun) < count:
+            epoch, number = self._upcoming
+            if number == self.batches_per_epoch:
+                if not self._runs_on:
+                    return
+                epoch, number = epoch + 1, 0
+            indices = self._plan(epoch)[number]
+            block = self._filler.memory.take()
+            filled = self._filler.begin(block, indices, epoch)
+            self._begun.append(_Begun(epoch, number, indices, block, filled))
+            self._upcoming = (epoch, number + 1)
 
-    def _open(self) -> DataLoader[Any]:
-        if self._loader is None:
-            self._loader = DataLoader(
-                self._batches,
-                batch_size=None,
-                sampler=self._requests,
-                num_workers=self._workers,
-                persistent_workers=True,
-                prefetch_factor=4,
-                pin_memory=self._pinned,
-                worker_init_fn=_prepare_worker,
-                generator=torch.Generator(),  # else it draws from the trainer's
-            )
-        return self._loader
+    def _forget(self) -> None:
+        """Drop what was begun and is not wanted: when nobody writes there any more."""
+        while self._begun:
+            begun = self._begun.popleft()
+            with contextlib.suppress(Exception):  # whoever wants that batch will be told
+                begun.filled()
+            self._filler.memory.give_back(begun.block)
 
-    def _batch(self, request: _BatchRequest, images: torch.Tensor) -> Batch:
+    def _plan(self, epoch: int) -> list[Indices]:
+        """The samples of each batch; the plans of two epochs are kept, where one runs into the
+        next."""
+        if epoch not in self._plans:
+            if len(self._plans) > 1:
+                del self._plans[next(iter(self._plans))]
+            self._plans[epoch] = self._order(epoch)
+        return self._plans[epoch]
+
+    def _batch(self, begun: _Begun, faults: list[RowFault]) -> Batch:
+        samples, indices = self._views.samples, begun.indices
+        if faults and not self._skips_faults:
+            self._filler.memory.give_back(begun.block)
+            raise AugcliError(min(faults)[1])
+        if faults:
+            left_out = [place for place, _ in faults]
+            there = np.setdiff1d(np.arange(len(indices)), left_out)
+            begun.block.pixels[: len(there)] = begun.block.pixels[there]
+            told = tuple(Fault(samples.keys[indices[place]], why) for place, why in sorted(faults))
+            indices = indices[there]
+        else:
+            told = ()
         return Batch(
-            images=images.permute(0, 3, 1, 2),  # NCHW in the memory of NHWC: channels_last
-            labels=torch.from_numpy(self._samples.labels[request.indices]),
-            keys=tuple(self._samples.keys[index] for index in request.indices),
+            images=self._filler.memory.lend(begun.block, len(indices)),
+            labels=torch.from_numpy(samples.labels[indices]),
+            keys=tuple(samples.keys[index] for index in indices.tolist()),
+            indices=indices,
+            number=begun.number,
+            faults=told,
         )
-
-
-def _prepare_worker(worker: int) -> None:
-    """One thread per process, and Ctrl-C is the trainer's to handle."""
-    import signal
-
-    import cv2
-
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -46,6 +46,8 @@ class Row:
     """The part of `seconds` spent waiting for the source's next batch."""
     images_per_second: float
     """Training views per second of `seconds`."""
+    skipped: int = 0
+    """Training views left out of the epoch because they could not be read."""
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))

@@ -12,8 +12,8 @@ from augcli.augment.views import Recipe
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import Manifest
 from augcli.manifests.versions import package_versions
+from augcli.train.frames import SourceFile
 from augcli.train.stored_samples import StoredSamples
-from augcli.train.views import SourceFile
 
 
 def manifest_recipe(manifest: Manifest) -> Recipe:
@@ -35,9 +35,14 @@ def manifest_recipe(manifest: Manifest) -> Recipe:
     )
 
 
-def source_files(samples: StoredSamples, manifest: Manifest, data: str | None) -> list[SourceFile]:
-    """The training images that were expanded, with the hashes they had."""
-    root = find_root(manifest.reference, data)
+def source_files(
+    samples: StoredSamples, manifest: Manifest, data: str | None, unread: bool = False
+) -> list[SourceFile]:
+    """The training images that were expanded, with the hashes they had.
+
+    `unread` files need not be there any more: only what is recorded of them is wanted.
+    """
+    root = Path() if unread else find_root(manifest.reference, data)
     count = manifest.splits["train"].views_per_round
     table = samples.of_split("train").slice(0, count)  # of round 0
     names = ("key", "source", "label", "source_sha256")

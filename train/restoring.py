@@ -75,8 +75,8 @@ def totals_of(checkpoint: Checkpoint, extent: Extent) -> Totals:
     for name, value in dataclasses.asdict(totals).items():
         _check_number(f"totals: {name}", value, math.inf)
     samples = min(checkpoint.batch * extent.batch_size, extent.samples)
-    _check_count("totals: samples", totals.samples, samples, samples)
-    _check_count("totals: correct", totals.correct, 0, samples)
+    _check_count("totals: samples and skipped", totals.samples + totals.skipped, samples, samples)
+    _check_count("totals: correct", totals.correct, 0, totals.samples)
     return totals
 
 

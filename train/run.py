@@ -20,11 +20,13 @@ def train(
     report: Callable[[Row], None] | None = None,
     progress: Callable[[Progress], None] | None = None,
     left_out: Callable[[tuple[Failure, ...]], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Train a classifier from stored views or by augmenting on the fly.
 
     `report` is called after each epoch and `progress` after each step; `left_out` hears of the
-    inputs that can't be used, when training from a reference dataset.
+    inputs that can't be used, when training from a reference dataset, and `note` of what was
+    chosen that a user may want to know.
 
     Raises:
         UsageError: bad options, or a run folder that doesn't suit them.
@@ -40,6 +42,9 @@ def train(
         opened = open_sources(config, device.type)
         if left_out is not None and opened.failures:
             left_out(opened.failures)
+        if note is not None:
+            for line in opened.notes:
+                note(line)
         config = dataclasses.replace(config, source=source)
         try:
             return run_training(

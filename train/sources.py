@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from augcli.augment.config import DEFAULT_DATASET, DEFAULT_FIT, DEFAULT_SIZE, default_policy
@@ -12,16 +13,21 @@ from augcli.augment.reference_data import load_reference
 from augcli.augment.views import Recipe
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import sha256_file
-from augcli.manifests.manifest import MANIFEST_FILE, read_manifest
+from augcli.manifests.manifest import MANIFEST_FILE, Manifest, read_manifest
 from augcli.manifests.reference import Failure
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.batch import Sources
 from augcli.train.config import TrainConfig
+from augcli.train.frames import FolderFrames, Frames, StoredFrames
+from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import check_images
-from augcli.train.loader import BatchLoader, loader_workers
+from augcli.train.loader import BatchLoader
+from augcli.train.loading import Loading, Order
+from augcli.train.order import Indices, windowed_order
 from augcli.train.remaking import check_versions, manifest_recipe, source_files
 from augcli.train.stored_samples import StoredSamples
-from augcli.train.views import FreshViews, StoredViews
+from augcli.train.stored_views import StoredViews
+from augcli.train.world import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Opened:
     sources: Sources
     description: dict[str, Any]
     failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+    """What a user should be told of how they will be loaded."""
 
 
 def source_of(config: TrainConfig) -> str:
@@ -40,7 +48,7 @@ def source_of(config: TrainConfig) -> str:
     return "on-the-fly" if config.data is not None and config.shards is None else "shards"
 
 
-def open_sources(config: TrainConfig, device: str) -> Opened:
+def open_sources(config: TrainConfig, device: str, world: World = ALONE) -> Opened:
     """Open the training, validation and test sources that `config` asks for.
 
     Raises:
@@ -52,41 +60,38 @@ def open_sources(config: TrainConfig, device: str) -> Opened:
         raise UsageError(
             "--data goes with --source on-the-fly or none; --source shards reads --shards DIR"
         )
+    if config.from_originals and (source == "shards" or config.data is not None):
+        raise UsageError(
+            "--from-originals goes with --source on-the-fly or none and --shards, without --data"
+        )
+    if config.shuffle_buffer is not None and source != "shards":
+        raise UsageError("--shuffle-buffer goes with --source shards")
     if config.data is not None and config.shards is None:
-        return _open_reference(config, source, device)
+        return _open_reference(config, source, device, world)
     for name in ("policy", "size"):
         if getattr(config, name) is not None:
             raise UsageError(f"--{name}: with --shards, the manifest says; it goes with --data")
-    return _open_dataset(config, source, device)
+    return _open_dataset(config, source, device, world)
 
 
-def _open_dataset(config: TrainConfig, source: str, device: str) -> Opened:
+def _open_dataset(config: TrainConfig, source: str, device: str, world: World) -> Opened:
     """Sources from an expanded dataset: stored views, or made anew by its manifest."""
     dataset = config.shards or DEFAULT_DATASET
     manifest = read_manifest(dataset)
-    samples = StoredSamples(dataset, manifest)
+    stored = _Stored(dataset, manifest, StoredSamples(dataset, manifest))
+    size = int(manifest.options["size"])
     if source == "shards":
-        train: StoredViews | FreshViews = StoredViews(dataset, manifest, samples, "train")
+        loading = Loading(config, size, device, world)
+        views = stored.views("train")
+        train = loading.training(views, _order(config, views, loading))
     else:
-        check_versions(dataset, manifest)
-        recipe = manifest_recipe(manifest)
-        files = source_files(samples, manifest, config.data)
-        train = FreshViews(
-            files, recipe, augmented=source == "on-the-fly", originals=manifest.originals
-        )
-    loaders = _Loaders(config, int(manifest.options["size"]), device)
-
-    def stored(split: str) -> BatchLoader | None:
-        if not manifest.splits[split].samples:
-            return None
-        return loaders.make(StoredViews(dataset, manifest, samples, split), shuffled=False)
-
+        train, loading = _fresh_from_dataset(config, source, device, world, stored)
     sources = Sources(
         classes=manifest.classes,
-        size=(loaders.size, loaders.size),
-        train=loaders.make(train, shuffled=True),
-        validation=stored("val"),
-        test=stored("test"),
+        size=(size, size),
+        train=train,
+        validation=stored.evaluation("val", loading),
+        test=stored.evaluation("test", loading),
     )
     description = {
         "source": source,
@@ -98,28 +103,93 @@ def _open_dataset(config: TrainConfig, source: str, device: str) -> Opened:
         "options": dict(manifest.options),
         "versions": package_versions(PIXEL_PACKAGES),
     }
-    return Opened(sources, description, ())
+    return Opened(sources, description, (), tuple(loading.notes))
 
 
-def _open_reference(config: TrainConfig, source: str, device: str) -> Opened:
+@dataclass(frozen=True)
+class _Stored:
+    """An expanded dataset's stored views."""
+
+    dataset: Path
+    manifest: Manifest
+    samples: StoredSamples
+
+    def views(self, split: str) -> StoredViews:
+        return StoredViews(self.dataset, self.manifest, self.samples, split)
+
+    def evaluation(self, split: str, loading: Loading) -> BatchLoader | None:
+        if not self.manifest.splits[split].samples:
+            return None
+        return loading.evaluation(self.views(split), again=split == "val")
+
+
+def _order(config: TrainConfig, views: StoredViews, loading: Loading) -> Order | None:
+    """One shard after another, for --shuffle-buffer; else whatever the loader's default is."""
+    window = config.shuffle_buffer
+    if window is None:
+        return None
+    batching = loading.batching(views)
+
+    def windowed(epoch: int) -> list[Indices]:
+        shards = views.shards_of_round(epoch)
+        return batching.of_own_part(windowed_order(shards, window, config.seed, epoch))
+
+    return windowed
+
+
+def _fresh_from_dataset(
+    config: TrainConfig, source: str, device: str, world: World, stored: _Stored
+) -> tuple[BatchLoader, Loading]:
+    """Training views made anew by the manifest's recipe."""
+    manifest = stored.manifest
+    check_versions(stored.dataset, manifest)
+    recipe = manifest_recipe(manifest)
+    files = in_order(source_files(stored.samples, manifest, config.data, config.from_originals))
+    augmented = source == "on-the-fly"
+    loading = Loading(
+        config, recipe.fit.size, device, world, holds_lock=augmented and not recipe.is_compiled
+    )
+    frames: Frames = FolderFrames(files)
+    if config.from_originals:
+        if not manifest.originals:
+            raise UsageError(
+                f"--from-originals: {stored.dataset} has none, it was expanded with --no-originals"
+            )
+        frames = StoredFrames(stored.views("train"), files, recipe.fit.size)
+    if augmented:
+        frames = loading.kept_frames(frames, len(files))
+    views = FreshViews(
+        files, recipe, augmented=augmented, originals=manifest.originals, frames=frames
+    )
+    return loading.training(views), loading
+
+
+def _open_reference(config: TrainConfig, source: str, device: str, world: World) -> Opened:
     """Sources from a reference dataset, with no expansion at all."""
     reference = load_reference(config.data)
     size = config.size or DEFAULT_SIZE
     policy = resolve_policy(config.policy or default_policy(config.data), size)
     recipe = Recipe(Fit(size, DEFAULT_FIT), policy, config.seed)
     images = check_images(reference, recipe)
-    loaders = _Loaders(config, size, device)
-
-    def fresh(split: str, augmented: bool = False) -> FreshViews:
-        return FreshViews(images.files(split), recipe, augmented=augmented, originals=True)
+    augmented = source == "on-the-fly"
+    loading = Loading(config, size, device, world, holds_lock=augmented and not recipe.is_compiled)
 
     def fitted(split: str) -> BatchLoader | None:
-        return loaders.make(fresh(split), shuffled=False) if images.files(split) else None
+        files = images.files(split)
+        if not files:
+            return None
+        views = FreshViews(files, recipe, augmented=False, originals=True)
+        return loading.evaluation(views, again=split == "val")
 
+    files = in_order(images.files("train"))
+    frames: Frames = FolderFrames(files)
+    if augmented:
+        frames = loading.kept_frames(frames, len(files))
+    train = FreshViews(files, recipe, augmented=augmented, originals=True, frames=frames)
     sources = Sources(
         classes=reference.classes,
         size=(size, size),
-        train=loaders.make(fresh("train", source == "on-the-fly"), shuffled=True),
+        train=loading.training(train),
         validation=fitted("val"),
         test=fitted("test"),
     )
@@ -128,33 +198,10 @@ def _open_reference(config: TrainConfig, source: str, device: str) -> Opened:
         "reference": reference.name,
         "fingerprint": reference.fingerprint(),
         "images_sha256": images.fingerprint(),
-        "policy": policy.serialized if source == "on-the-fly" else None,
+        "policy": policy.serialized if augmented else None,
         "options": {"size": size, "fit": DEFAULT_FIT, "seed": config.seed},
         "failures": len(images.failures),
         "versions": package_versions(PIXEL_PACKAGES),
     }
-    return Opened(sources, description, (*reference.skipped, *images.failures))
-
-
-@dataclass(frozen=True)
-class _Loaders:
-    """Makes loaders that share a run's settings."""
-
-    config: TrainConfig
-    size: int
-    device: str
-
-    def make(self, views: StoredViews | FreshViews, *, shuffled: bool) -> BatchLoader:
-        workers = self.config.workers
-        if workers is None:
-            workers = loader_workers(self.device) if shuffled else 0
-        return BatchLoader(
-            views,
-            views.samples,
-            size=self.size,
-            batch_size=self.config.batch_size,
-            seed=self.config.seed,
-            shuffled=shuffled,
-            workers=workers if shuffled else 0,
-            pinned=self.device == "cuda",
-        )
+    failures = (*reference.skipped, *images.failures)
+    return Opened(sources, description, failures, tuple(loading.notes))

@@ -28,7 +28,7 @@ from augcli.train.restoring import (
     totals_of,
 )
 from augcli.train.schedules import build_schedule
-from augcli.train.step import StepOutcome, to_device, train_step
+from augcli.train.step import NOTHING, StepOutcome, to_device, train_step
 
 
 class RunState:
@@ -50,7 +50,7 @@ class RunState:
         self.identity = identity
         self.device = device
         model = build_model(config.model, len(sources.classes), sources.size, config.seed)
-        check_forward(model, config.model, sources.size, min(2, _smallest_batch(config, sources)))
+        check_forward(model, config.model, sources.size, min(2, sources.train.smallest_batch))
         self.model = to_device(model, device)
         self.optimizer = build_optimizer(
             config.opt,
@@ -87,12 +87,15 @@ class RunState:
             FloatingPointError: the loss is NaN or infinite.
         """
         set_lr(self.optimizer, self.lr_factor(self.epoch * self.batches_per_epoch + self.batch))
-        outcome = train_step(self.model, self.optimizer, batch, self.device)
+        outcome = NOTHING
+        if len(batch):  # else all its views were skipped
+            outcome = train_step(self.model, self.optimizer, batch, self.device)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
             correct=self.totals.correct + outcome.correct,
             samples=self.totals.samples + outcome.samples,
+            skipped=self.totals.skipped + len(batch.faults),
         )
         self.batch += 1
         return outcome
@@ -112,6 +115,7 @@ class RunState:
             epoch=self.epoch + 1,
             train_loss=totals.loss_sum / totals.samples,
             train_accuracy=totals.correct / totals.samples,
+            skipped=totals.skipped,
             val_loss=validation.loss if validation else None,
             val_accuracy=validation.accuracy if validation else None,
             lr=float(self.optimizer.param_groups[0]["lr"]),
@@ -183,8 +187,3 @@ def is_better(row: Row, best: Row) -> bool:
         return True
     assert best.val_accuracy is not None and best.val_loss is not None
     return (row.val_accuracy, -row.val_loss) > (best.val_accuracy, -best.val_loss)
-
-
-def _smallest_batch(config: TrainConfig, sources: Sources) -> int:
-    """Samples in the last training batch of an epoch."""
-    return sources.train.samples - (sources.train.batches_per_epoch - 1) * config.batch_size

@@ -71,6 +71,10 @@ class StepOutcome:
     samples: int
 
 
+NOTHING = StepOutcome(loss=0.0, correct=0, samples=0)
+"""Of a batch without a single view."""
+
+
 def train_step(
     model: nn.Module, optimizer: Optimizer, batch: Batch, device: torch.device
 ) -> StepOutcome:

@@ -23,7 +23,7 @@ def row_line(row: Row) -> str:
     return (
         f"epoch {row.epoch:3d}   training {row.train_loss:.3f} {row.train_accuracy:6.1%}"
         f"{validation}   lr {row.lr:.2e}   {row.images_per_second:,.0f} images/s, "
-        f"{wait:.0%} waiting"
+        f"{wait:.0%} waiting" + (f", {row.skipped:,} views skipped" if row.skipped else "")
     )
 
 

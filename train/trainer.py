@@ -149,7 +149,7 @@ def _train(
 def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation | None:
     if sources.validation is None:
         return None
-    with torch.random.fork_rng(devices=[]):  # as in training: loaders draw from it
+    with torch.random.fork_rng(devices=[]):  # as in training: a source may draw from it
         evaluation = evaluate(state.model, sources.validation, state.device)
     if not math.isfinite(evaluation.loss):
         where = f"epoch {state.epoch + 1}"

@@ -42,9 +42,10 @@ class Fixed:
         self.batches_per_epoch = -(-samples // batch_size)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        for labels in torch.split(self.labels, self.batch_size)[start:]:
+        for numbers in torch.split(torch.arange(len(self.labels)), self.batch_size)[start:]:
+            labels = self.labels[numbers]
             images = (labels * 85).to(torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8)
-            yield Batch(images, labels, tuple(f"s{i}" for i in range(len(labels))))
+            yield Batch(images, labels, tuple(f"s{i}" for i in numbers), numbers.numpy())
 
     def close(self) -> None:
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -22,7 +23,7 @@ def images(count: int = 4) -> torch.Tensor:
 
 def batch(count: int = 4) -> Batch:
     labels = torch.arange(count) % 3
-    return Batch(images(count), labels, tuple(f"key{i}" for i in range(count)))
+    return Batch(images(count), labels, tuple(f"key{i}" for i in range(count)), np.arange(count))
 
 
 def linear_model() -> nn.Module:

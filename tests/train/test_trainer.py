@@ -61,6 +61,9 @@ class Synthetic:
     def __init__(self, samples: int, shuffle: bool = False, wait_seconds: float = 0.0) -> None:
         self.samples = samples
         self.batches_per_epoch = -(-samples // BATCH_SIZE)
+        self.smallest_batch = samples - (self.batches_per_epoch - 1) * BATCH_SIZE
+        self.ids = np.arange(samples, dtype=np.uint64)
+        self.rounds = None
         self.shuffle = shuffle
         self.wait_seconds = wait_seconds
         self.asked: list[tuple[int, int]] = []
@@ -78,6 +81,7 @@ class Synthetic:
                 views.contiguous(memory_format=torch.channels_last),
                 indices % len(CLASSES),
                 tuple(f"sample-{int(index)}" for index in indices),
+                indices.numpy(),
             )
 
     def view(self, index: int, epoch: int) -> torch.Tensor:
@@ -580,13 +584,14 @@ def test_a_source_must_give_each_sample_once(tmp_path: Path, claimed: int) -> No
     class Wrong:
         samples = claimed
         batches_per_epoch = 4
+        smallest_batch = 4
         batches = staticmethod(iterate)
 
         def close(self) -> None:
             pass
 
     wrong = dataclasses.replace(sources, train=Wrong())
-    with pytest.raises(AugcliError, match=f"gave 28 samples where it has {claimed}"):
+    with pytest.raises(AugcliError, match=f"gave 28 samples and left 0 out where it has {claimed}"):
         train(tmp_path / "run", sources=wrong)
 
 

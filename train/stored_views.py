@@ -1,0 +1,116 @@
+"""Views from shards: mapped from disk, any sample in any order, decoded into the batch."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from augcli.augment.decode import DecodeError, Pixels
+from augcli.augment.encode import codec_named
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.manifest import Manifest
+from augcli.shards.reader import ShardMap, ViewFiles
+from augcli.train.views import Labelled, RowFault
+
+if TYPE_CHECKING:
+    from augcli.train.stored_samples import StoredSamples
+
+
+class Shards(Protocol):
+    """Where the bytes of stored views are."""
+
+    folder: Path
+
+    def read(self, shard: str, offset: int, length: int) -> memoryview:
+        """The bytes [offset, offset + length) of a shard."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files."""
+        ...
+
+
+class StoredViews:
+    """Views from shards: epoch `e` reads round `e mod rounds`.
+
+    The first time that a view is read, its bytes are held against the checksum in the manifest.
+    """
+
+    def __init__(
+        self,
+        dataset: Path,
+        manifest: Manifest,
+        samples: StoredSamples,
+        split: str,
+        shards: Shards | None = None,
+    ) -> None:
+        is_tar = manifest.options["format"] == "tar"
+        self._shards = shards or (ShardMap(dataset) if is_tar else ViewFiles(dataset))
+        self._codec_name = str(manifest.options["codec"])
+        table = samples.of_split(split)
+        first = table.slice(0, manifest.splits[split].views_per_round)
+        labels = first.column("label").to_numpy().astype(np.int64)
+        self.samples = Labelled(tuple(first.column("key").to_pylist()), labels)
+        self.rounds = samples.rounds(split)
+        named = table.column("shard").combine_chunks().dictionary_encode()
+        self._shard_names: list[str] = named.dictionary.to_pylist()
+        self._shard_numbers = named.indices.to_numpy().astype(np.int64)
+        self._offsets = table.column("offset").to_numpy()
+        self._lengths = table.column("length").to_numpy()
+        self._checksums = (
+            table.column("crc32").to_numpy() if "crc32" in table.column_names else np.zeros(0)
+        )
+        self._checked = bytearray(len(self._offsets))
+
+    def read(self, indices: npt.NDArray[np.int64], epoch: int, out: Pixels) -> list[RowFault]:
+        """Fill `out` with the stored views, decoded."""
+        decode_into = codec_named(self._codec_name).decode_into
+        names, read, checked = self._shard_names, self._shards.read, self._checked
+        rows = (epoch % self.rounds) * len(self.samples) + indices
+        places = zip(
+            rows.tolist(),
+            self._shard_numbers[rows].tolist(),
+            self._offsets[rows].tolist(),
+            self._lengths[rows].tolist(),
+            strict=True,
+        )
+        faults = []
+        for place, (row, shard, offset, length) in enumerate(places):
+            try:
+                data = read(names[shard], offset, length)
+                if not checked[row] and len(self._checksums):
+                    self._check(row, data)
+                decode_into(data, out[place])
+            except (DecodeError, AugcliError) as error:
+                faults.append((place, self._told(row, error)))
+        return faults
+
+    def shards_of_round(self, epoch: int) -> npt.NDArray[np.int64]:
+        """The number of the shard that holds each sample's view of `epoch`: int64 (samples,)."""
+        start = (epoch % self.rounds) * len(self.samples)
+        numbers: npt.NDArray[np.int64] = self._shard_numbers[start : start + len(self.samples)]
+        return numbers
+
+    def close(self) -> None:
+        """Forget all maps."""
+        self._shards.close()
+
+    def _check(self, row: int, data: memoryview) -> None:
+        if zlib.crc32(data) != self._checksums[row]:
+            raise DecodeError("damaged: its checksum is not the one in the manifest")
+        self._checked[row] = 1
+
+    def _told(self, row: int, error: Exception) -> str:
+        key = self.samples.keys[row % len(self.samples)]
+        offset = int(self._offsets[row])
+        if isinstance(error, AugcliError):
+            return f"the view of {key} at byte {offset}: {error}"
+        shard = self._shards.folder / self._shard_names[self._shard_numbers[row]]
+        return (
+            f"{shard}: the view of {key} at byte {offset}: {error}; run augcli verify, then "
+            "expand again"
+        )
