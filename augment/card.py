@@ -67,7 +67,7 @@ def _body(manifest: Manifest) -> str:
         "",
         f"Every view is `KEY.{_extension(manifest)}`, `KEY.cls` (the label, ASCII) and `KEY.json` "
         "(where it comes from and what was applied). `manifest.json` records everything that "
-        "decided the bytes, `samples.parquet` the address of every view.",
+        "decided the bytes, `samples.parquet` the address and CRC-32 of every view.",
         "",
         "```python",
         "import webdataset as wds",

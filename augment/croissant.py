@@ -74,6 +74,7 @@ _DESCRIPTIONS = {
     "shard": f"tar file in {SHARDS_FOLDER}/ that holds the view",
     "offset": "where the encoded view begins in the shard, in bytes",
     "length": "length of the encoded view, in bytes",
+    "crc32": "CRC-32 of the encoded view, as in zlib and PNG",
     "applied": "what was done to the image, a JSON list",
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -26,7 +27,14 @@ from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import WORK_FOLDER, ShardRecord
 from augcli.manifests.reference import Failure, Sample
 from augcli.manifests.rounds import copies_of_round
-from augcli.manifests.samples import Columns, ViewRow, columns_of, member_json, member_start
+from augcli.manifests.samples import (
+    SCHEMA_NAMES,
+    Columns,
+    ViewRow,
+    columns_of,
+    member_json,
+    member_start,
+)
 from augcli.shards.writer import Writer
 
 PUBLISHING_THREADS = 8
@@ -78,9 +86,11 @@ class TaskRecord:
 
 
 def read_record(path: Path) -> TaskRecord | None:
-    """The record of a finished task, or None when there is none (or a torn one)."""
+    """The record of a finished task, or None when there is none (or a torn or an older one)."""
     try:
         content = json.loads(path.read_bytes())
+        if set(content["columns"]) != set(SCHEMA_NAMES):
+            return None
         return TaskRecord(
             shards=tuple(ShardRecord(**shard) for shard in content["shards"]),
             columns=dict(content["columns"]),
@@ -214,9 +224,8 @@ class _Work:
                     "json": member_json(start, copy, shard.round, seed, view.applied),
                 }
                 place = writer.write(view_name(sample.key, copy), class_name, members)
-                rows.append(
-                    ViewRow(*own, copy, shard.round, seed, *place, len(encoded), view.applied)
-                )
+                content = len(encoded), zlib.crc32(encoded)
+                rows.append(ViewRow(*own, copy, shard.round, seed, *place, *content, view.applied))
 
     def _check_reachable(self, sample: Sample) -> None:
         """A folder that vanished, as a drive that is unplugged, is no fault of its images."""

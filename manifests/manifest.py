@@ -19,7 +19,7 @@ from augcli.manifests.files import write_atomic
 from augcli.manifests.reference import SPLITS
 
 FORMAT = "augcli-dataset"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 MANIFEST_FILE = "manifest.json"
 SAMPLES_FILE = "samples.parquet"
@@ -222,7 +222,7 @@ def read_manifest(dataset: Path) -> Manifest:
     if content.get("format_version") != FORMAT_VERSION:
         raise AugcliError(
             f"{path}: format version {content.get('format_version')}, this augcli reads "
-            f"{FORMAT_VERSION}; expand again or use the augcli that wrote it"
+            f"{FORMAT_VERSION}; expand again into another folder, or use the augcli that wrote it"
         )
     try:
         return _from_json(content)

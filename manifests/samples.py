@@ -1,7 +1,9 @@
 """`samples.parquet`: one row per stored view, and the rows it is made from.
 
 `offset` and `length` are of the encoded image inside the shard, in bytes, so that every stored
-view is addressable. `seed` is 32 hex digits (0 for copies that were not augmented).
+view is addressable. `crc32` is of those bytes, 0 to 2^32 - 1 (CRC-32/ISO-HDLC, as in zlib and PNG):
+who reads one view can tell that it is the one that was written, without hashing the whole shard.
+`seed` is 32 hex digits (0 for copies that were not augmented).
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ SCHEMA_NAMES = (
     "shard",
     "offset",
     "length",
+    "crc32",
     "applied",
 )
-INTEGER_BITS = {"label": 32, "copy": 32, "round": 32, "offset": 64, "length": 64}
+INTEGER_BITS = {"label": 32, "copy": 32, "round": 32, "offset": 64, "length": 64, "crc32": 64}
 
 
 @lru_cache(maxsize=1)
@@ -62,6 +65,7 @@ class ViewRow(NamedTuple):
     shard: str
     offset: int
     length: int
+    crc32: int
     applied: str
 
     def member_json(self) -> bytes:

@@ -12,6 +12,7 @@ from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import SAMPLES_FILE, SHARDS_FOLDER, ShardRecord
 from augcli.manifests.samples import ViewRow
 from augcli.shards.fault import Fault
+from augcli.shards.image_faults import image_faults, is_as_written
 from augcli.shards.reader import map_file, members
 from augcli.shards.tar import Member
 
@@ -27,10 +28,14 @@ def tar_faults(dataset: Path, shard: ShardRecord, rows: Sequence[ViewRow]) -> It
     yield from misplaced_rows(where, shard, rows)
     try:
         with map_file(path) as mapped:
-            if sha256_bytes(memoryview(mapped)) != shard.sha256:
-                yield Fault(where, "its bytes are not those that the manifest records")
-            found = list(members(mapped))
             ordered = sorted(rows, key=lambda row: row.offset)
+            others = [_at(row) for row in ordered if not is_as_written(row, _image(mapped, row))]
+            is_recorded = sha256_bytes(memoryview(mapped)) == shard.sha256
+            if not is_recorded:
+                rest = "" if others or len(rows) != shard.views else "; every image in it is whole"
+                yield Fault(where, f"its bytes are not those that the manifest records{rest}")
+            yield from image_faults(where, others, len(rows), is_recorded=is_recorded)
+            found = list(members(mapped))
             yield from _check_members(where, found, ordered, mapped)
     except AugcliError as error:
         yield Fault(where, str(error))
@@ -64,6 +69,15 @@ def _check_members(
             yield Fault(where, f"{label.name}: is not the label {row.label}")
         if _content(mapped, fields) != row.member_json():
             yield Fault(where, f"{fields.name}: differs from {SAMPLES_FILE}")
+
+
+def _image(mapped: mmap.mmap, row: ViewRow) -> memoryview:
+    """Not copied; shorter than it should be where the row points outside the shard."""
+    return memoryview(mapped)[max(0, row.offset) : max(0, row.offset + row.length)]
+
+
+def _at(row: ViewRow) -> str:
+    return f"{view_name(row.key, row.copy)} at byte {row.offset}"
 
 
 def _content(mapped: mmap.mmap, member: Member) -> bytes:

@@ -6,6 +6,7 @@ that is interrupted anywhere ends in the same dataset.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pytest
 from augcli.augment import ExpandConfig, ExpandResult, expand
 from augcli.augment import expansion as expansion_module
 from augcli.augment import finish as finish_module
+from augcli.augment.dataset_folder import IDENTITY_FILE
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, WORK_FOLDER, read_manifest
 from augcli.manifests.samples import read_samples
@@ -590,4 +592,36 @@ def test_a_dataset_that_lost_a_table_is_made_again(
         expand(config(data, out, format=format, seed=5))
     result = expand(config(data, out, format=format))
     assert result.views_made == result.plan.views
+    assert files(out) == before
+
+
+def test_what_an_older_augcli_began_is_made_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records lack a column: was a KeyError at the end of the work."""
+    out, calm = tmp_path / "out", tmp_path / "calm"
+    expand(config(data, calm))
+    cut_after(monkeypatch, 2)
+    with pytest.raises(PowerCutError):
+        expand(config(data, out))
+    monkeypatch.undo()
+    records = [path for path in (out / WORK_FOLDER).glob("*.json") if path.name != IDENTITY_FILE]
+    assert len(records) == 2
+    for path in records:
+        record = json.loads(path.read_bytes())
+        del record["columns"]["crc32"]
+        path.write_text(json.dumps(record))
+    result = expand(config(data, out))
+    assert result.views_made == result.plan.views
+    assert files(out) == files(calm)
+
+
+def test_a_dataset_of_an_older_augcli_is_left_alone(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expand(config(data, out))
+    manifest = json.loads((out / MANIFEST_FILE).read_bytes())
+    (out / MANIFEST_FILE).write_text(json.dumps({**manifest, "format_version": 2}))
+    before = files(out)
+    with pytest.raises(AugcliError, match=r"format version 2, .* expand again into another folder"):
+        expand(config(data, out, copies=2))
     assert files(out) == before

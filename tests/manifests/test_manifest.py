@@ -131,11 +131,11 @@ def test_foreign(tmp_path: Path, text: str) -> None:
     assert_refused(tmp_path, "not an augcli manifest")
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("version", [0, 1, 2, 4, "3", None])
 def test_other_version(tmp_path: Path, version: object) -> None:
     text = json.dumps({**content(), "format_version": version})
     (tmp_path / MANIFEST_FILE).write_text(text)
-    assert_refused(tmp_path, f"format version {version}")
+    assert_refused(tmp_path, f"format version {version}", "expand again into another folder")
 
 
 def edited(path: str, value: object) -> dict[str, Any]:

@@ -33,6 +33,7 @@ ROW = ViewRow(
     shard="train-r001-00000.tar",
     offset=1 << 33,
     length=700,
+    crc32=(1 << 32) - 1,
     applied='[["Affine", {"rotate": 3.5}]]',
 )
 ROWS = [ROW._replace(key=f"cat-{n}", copy=n % 3, round=n % 3, label=n % 2) for n in range(7)]
@@ -78,8 +79,8 @@ def test_member_json_is_flat_and_without_address() -> None:
     fields = json.loads(ROW.member_json())
     assert fields["source"] == ROW.source
     assert all(isinstance(value, str | int) for value in fields.values())
-    assert not {"shard", "offset", "length"} & set(fields)
-    moved = ROW._replace(shard="other.tar", offset=0, length=1)
+    assert not {"shard", "offset", "length", "crc32"} & set(fields)
+    moved = ROW._replace(shard="other.tar", offset=0, length=1, crc32=0)
     assert moved.member_json() == ROW.member_json()
 
 
