@@ -61,9 +61,7 @@ class StoredViews:
         self._shard_numbers = named.indices.to_numpy().astype(np.int64)
         self._offsets = table.column("offset").to_numpy()
         self._lengths = table.column("length").to_numpy()
-        self._checksums = (
-            table.column("crc32").to_numpy() if "crc32" in table.column_names else np.zeros(0)
-        )
+        self._checksums = table.column("crc32").to_numpy()
         self._checked = bytearray(len(self._offsets))
 
     def read(self, indices: npt.NDArray[np.int64], epoch: int, out: Pixels) -> list[RowFault]:
@@ -82,7 +80,7 @@ class StoredViews:
         for place, (row, shard, offset, length) in enumerate(places):
             try:
                 data = read(names[shard], offset, length)
-                if not checked[row] and len(self._checksums):
+                if not checked[row]:
                     self._check(row, data)
                 decode_into(data, out[place])
             except (DecodeError, AugcliError) as error:
