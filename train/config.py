@@ -46,6 +46,11 @@ class TrainConfig:
     policy: str | None = setting(
         None, "preset or policy file, with --data", shown_default="the manifest's"
     )
+    residual: str | None = setting(
+        None,
+        "fresh transforms of whole batches, as flip,shift,erase,mixup,cutmix",
+        shown_default="none",
+    )
     model: str = setting("small", _MODEL_HELP)
     epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
     batch_size: int = setting(32, "views per optimiser step", minimum=1)

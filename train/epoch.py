@@ -10,6 +10,7 @@ import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Batch, Source
+from augcli.train.feeding import on_device
 from augcli.train.state import RunState
 from augcli.train.stop import StopRequest
 
@@ -67,7 +68,7 @@ def train_epoch(
 def _remaining(state: RunState, source: Source) -> Iterator[Batch]:
     if state.batch >= source.batches_per_epoch:
         return iter(())
-    return iter(source.batches(state.epoch, start=state.batch))
+    return on_device(iter(source.batches(state.epoch, start=state.batch)), state.device)
 
 
 def _timed(batches: Iterator[Batch], stop: StopRequest) -> Iterator[tuple[Batch, float]]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from augcli.manifests.errors import AugcliError
 from augcli.train import metrics
 from augcli.train.batch import Source
+from augcli.train.feeding import on_device
 from augcli.train.step import normalise
 
 
@@ -53,7 +54,7 @@ def evaluate(model: nn.Module, source: Source, device: torch.device) -> Evaluati
     losses, predicted, true = [], [], []
     classes = skipped = 0
     with _evaluating(model), torch.inference_mode():
-        for batch in source.batches(0):
+        for batch in on_device(source.batches(0), device):
             skipped += len(batch.faults)
             if not len(batch):
                 continue
@@ -62,7 +63,7 @@ def evaluate(model: nn.Module, source: Source, device: torch.device) -> Evaluati
             classes = logits.shape[1]
             losses.append(functional.cross_entropy(logits, labels, reduction="none").cpu().numpy())
             predicted.append(logits.argmax(dim=1).cpu().numpy())
-            true.append(batch.labels.numpy())
+            true.append(batch.labels.cpu().numpy())
     n = sum(map(len, true))
     if n + skipped != source.samples or n == 0:
         left_out = f" and left {skipped} out" if skipped else ""

@@ -113,6 +113,12 @@ class BatchLoader:
         self._begun.clear()
         self._views.close()
 
+    def labelled(self, indices: Indices) -> tuple[torch.Tensor, tuple[str, ...]]:
+        """Labels, int64 (B,), and keys of samples by their numbers."""
+        samples = self._views.samples
+        labels = torch.from_numpy(samples.labels[indices])
+        return labels, tuple(samples.keys[index] for index in indices.tolist())
+
     def _begin_up_to(self, count: int) -> None:
         """Begin the batches that follow, until `count` are begun."""
         while len(self._begun) < count:
@@ -121,7 +127,7 @@ class BatchLoader:
                 if not self._runs_on:
                     return
                 epoch, number = epoch + 1, 0
-            indices = self._plan(epoch)[number]
+            indices = self.plan(epoch)[number]
             block = self._filler.memory.take()
             filled = self._filler.begin(block, indices, epoch)
             self._begun.append(_Begun(epoch, number, indices, block, filled))
@@ -135,11 +141,10 @@ class BatchLoader:
                 begun.filled()
             self._filler.memory.give_back(begun.block)
 
-    def _plan(self, epoch: int) -> list[Indices]:
-        """The samples of each batch; the plans of two epochs are kept, where one runs into the
-        next."""
+    def plan(self, epoch: int) -> list[Indices]:
+        """The samples of each batch of `epoch`, on this rank."""
         if epoch not in self._plans:
-            if len(self._plans) > 1:
+            if len(self._plans) > 1:  # two are kept: one epoch runs into the next
                 del self._plans[next(iter(self._plans))]
             self._plans[epoch] = self._order(epoch)
         return self._plans[epoch]
@@ -157,10 +162,12 @@ class BatchLoader:
             indices = indices[there]
         else:
             told = ()
+        images = self._filler.memory.lend(begun.block, len(indices))
+        labels, keys = self.labelled(indices)
         return Batch(
-            images=self._filler.memory.lend(begun.block, len(indices)),
-            labels=torch.from_numpy(samples.labels[indices]),
-            keys=tuple(samples.keys[index] for index in indices.tolist()),
+            images=images,
+            labels=labels,
+            keys=keys,
             indices=indices,
             number=begun.number,
             faults=told,

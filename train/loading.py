@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
+from augcli.train.batch import Source
 from augcli.train.batch_memory import Block, SharedMemory
 from augcli.train.config import TrainConfig
+from augcli.train.device_memory import KeptOnDevice
 from augcli.train.fillers import CallerFiller, Filler, ProcessFiller, ThreadFiller
 from augcli.train.frames import Frames, KeptFrames
 from augcli.train.kept_views import KeptViews
@@ -32,7 +35,7 @@ class Loading:
         self,
         config: TrainConfig,
         size: int,
-        device: str,
+        device: torch.device,
         world: World = ALONE,
         *,
         holds_lock: bool = False,
@@ -41,7 +44,8 @@ class Loading:
         processes can do it side by side.
         """
         self.config, self.size, self.notes = config, size, list[str]()
-        self._pinned = device == "cuda"
+        self._device = device
+        self._pinned = device.type == "cuda"
         self._share = world.share
         wanted = config.workers
         self._workers = loader_workers(world.local_ranks) if wanted is None else wanted
@@ -50,17 +54,19 @@ class Loading:
         self._allowed = allowed_bytes(config.memory, world.local_ranks)
         self._keeping = Keeping(self._allowed, self._files)
 
-    def training(self, views: Views, order: Order | None = None) -> BatchLoader:
+    def training(self, views: Views, order: Order | None = None) -> Source:
         """The source to train from; `order` is a permutation of all samples unless given."""
         config = self.config
-        if views.rounds is not None and config.epochs > views.rounds:
+        comes_again = views.rounds is not None and config.epochs > views.rounds
+        on_device = comes_again and self._fits_device(views)
+        if comes_again and not on_device:
             views = self._kept_views(views, "training views")
         batching = self.batching(views)
 
         def permuted(epoch: int) -> list[Indices]:
             return batching.of_global_batches(epoch_order(batching.samples, config.seed, epoch))
 
-        return BatchLoader(
+        loader = BatchLoader(
             views,
             self._filler(views, by_processes=self._files is not None),
             batching,
@@ -68,6 +74,7 @@ class Loading:
             runs_on=True,
             skips_faults=config.on_error == "skip",
         )
+        return KeptOnDevice(loader, self.size, self._device) if on_device else loader
 
     def evaluation(self, views: Views, *, again: bool) -> BatchLoader:
         """The source to evaluate on, in the order of the keys; `again` if in every epoch."""
@@ -99,6 +106,17 @@ class Loading:
         rows = views.rounds * len(views.samples)
         memory = self._take((rows, self.size, self.size, 3), what)
         return views if memory is None else KeptViews(views, *memory)
+
+    def _fits_device(self, views: Views) -> bool:
+        """Whether all rounds may stay in the memory of the GPU that trains."""
+        if self._device.type != "cuda" or views.rounds is None:
+            return False
+        size = math.prod((views.rounds, len(views.samples), self.size, self.size, 3))
+        free, _ = torch.cuda.mem_get_info(self._device)
+        fits = size <= allowed_bytes(self.config.memory, free=free)
+        if fits:
+            self.notes.append(f"training views: kept on the GPU once decoded, {size / 1e6:,.0f} MB")
+        return fits
 
     def _take(self, shape: tuple[int, ...], what: str) -> tuple[Block, Block] | None:
         memory = self._keeping.take(shape)

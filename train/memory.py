@@ -32,14 +32,16 @@ def parse_bytes(option: str, text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def allowed_bytes(memory: str, processes: int = 1) -> int:
+def allowed_bytes(memory: str, processes: int = 1, free: int | None = None) -> int:
     """What `--memory` allows each of `processes` on this machine to keep, in bytes.
+
+    `free` is what there is of it: the machine's memory, unless given.
 
     Raises:
         UsageError: it is neither `auto` nor a size.
     """
     if memory == "auto":
-        return int(free_bytes() * AUTO_SHARE) // processes
+        return int((free_bytes() if free is None else free) * AUTO_SHARE) // processes
     return parse_bytes("--memory", memory) // processes
 
 

@@ -33,6 +33,13 @@ class Mixed:
     weights: torch.Tensor | None = None
     """(B,) float32: the share of `labels`, `partners` having the rest; None with `partners`."""
 
+    @property
+    def main_labels(self) -> torch.Tensor:
+        """(B,) int64: of each image, the label with the larger share."""
+        if self.partners is None or self.weights is None:
+            return self.labels
+        return torch.where(self.weights >= 0.5, self.labels, self.partners)
+
 
 class Residual:
     """The transforms of `spec`, to be called on every training batch."""

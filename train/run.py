@@ -9,6 +9,7 @@ from augcli.manifests.reference import Failure
 from augcli.manifests.settings import check_settings
 from augcli.train.config import TrainConfig
 from augcli.train.models import check_model_name
+from augcli.train.residual_spec import parse_residual
 from augcli.train.run_folder import run_folder
 from augcli.train.sources import open_sources, source_of
 from augcli.train.step import choose_device
@@ -36,10 +37,12 @@ def train(
     """
     config = check_settings(config)
     check_model_name(config.model)
+    if config.residual is not None:
+        config = dataclasses.replace(config, residual=str(parse_residual(config.residual)))
     device = choose_device(config.device)
     source = source_of(config)
     with run_folder(config.out, config.resume, source) as folder:
-        opened = open_sources(config, device.type)
+        opened = open_sources(config, device)
         if left_out is not None and opened.failures:
             left_out(opened.failures)
         if note is not None:

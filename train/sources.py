@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from augcli.augment.config import DEFAULT_DATASET, DEFAULT_FIT, DEFAULT_SIZE, default_policy
 from augcli.augment.fit import Fit
 from augcli.augment.policy import resolve_policy
@@ -16,7 +18,7 @@ from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, Manifest, read_manifest
 from augcli.manifests.reference import Failure
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
-from augcli.train.batch import Sources
+from augcli.train.batch import Source, Sources
 from augcli.train.config import TrainConfig
 from augcli.train.frames import FolderFrames, Frames, StoredFrames
 from augcli.train.fresh_views import FreshViews, in_order
@@ -48,14 +50,14 @@ def source_of(config: TrainConfig) -> str:
     return "on-the-fly" if config.data is not None and config.shards is None else "shards"
 
 
-def open_sources(config: TrainConfig, device: str, world: World = ALONE) -> Opened:
+def open_sources(config: TrainConfig, device: str | torch.device, world: World = ALONE) -> Opened:
     """Open the training, validation and test sources that `config` asks for.
 
     Raises:
         UsageError: options that exclude each other.
         AugcliError: no dataset there, or nothing usable in it.
     """
-    source = source_of(config)
+    source, device = source_of(config), torch.device(device)
     if source == "shards" and config.data is not None:
         raise UsageError(
             "--data goes with --source on-the-fly or none; --source shards reads --shards DIR"
@@ -74,7 +76,7 @@ def open_sources(config: TrainConfig, device: str, world: World = ALONE) -> Open
     return _open_dataset(config, source, device, world)
 
 
-def _open_dataset(config: TrainConfig, source: str, device: str, world: World) -> Opened:
+def _open_dataset(config: TrainConfig, source: str, device: torch.device, world: World) -> Opened:
     """Sources from an expanded dataset: stored views, or made anew by its manifest."""
     dataset = config.shards or DEFAULT_DATASET
     manifest = read_manifest(dataset)
@@ -138,8 +140,8 @@ def _order(config: TrainConfig, views: StoredViews, loading: Loading) -> Order |
 
 
 def _fresh_from_dataset(
-    config: TrainConfig, source: str, device: str, world: World, stored: _Stored
-) -> tuple[BatchLoader, Loading]:
+    config: TrainConfig, source: str, device: torch.device, world: World, stored: _Stored
+) -> tuple[Source, Loading]:
     """Training views made anew by the manifest's recipe."""
     manifest = stored.manifest
     check_versions(stored.dataset, manifest)
@@ -164,7 +166,7 @@ def _fresh_from_dataset(
     return loading.training(views), loading
 
 
-def _open_reference(config: TrainConfig, source: str, device: str, world: World) -> Opened:
+def _open_reference(config: TrainConfig, source: str, device: torch.device, world: World) -> Opened:
     """Sources from a reference dataset, with no expansion at all."""
     reference = load_reference(config.data)
     size = config.size or DEFAULT_SIZE

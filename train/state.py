@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from augcli.train.optimizers import (
     set_lr,
 )
 from augcli.train.record import Row
+from augcli.train.residual import Mixed, Residual
+from augcli.train.residual_spec import parse_residual
 from augcli.train.restoring import (
     Extent,
     check_position,
@@ -61,6 +64,12 @@ class RunState:
             ),
         )
         self.batches_per_epoch = sources.train.batches_per_epoch
+        self._residual: Residual | None = None
+        if config.residual is not None:
+            spec = parse_residual(config.residual)
+            spec.shift_limits(*sources.size)  # before the first batch says so
+            self._ids = sources.train.ids
+            self._residual = Residual(spec, seed=config.seed, rounds=sources.train.rounds)
         self._opt = config.opt
         self._extent = Extent(
             epochs=config.epochs,
@@ -89,7 +98,8 @@ class RunState:
         set_lr(self.optimizer, self.lr_factor(self.epoch * self.batches_per_epoch + self.batch))
         outcome = NOTHING
         if len(batch):  # else all its views were skipped
-            outcome = train_step(self.model, self.optimizer, batch, self.device)
+            alter = partial(self._alter, batch)
+            outcome = train_step(self.model, self.optimizer, batch, self.device, alter)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
@@ -99,6 +109,13 @@ class RunState:
         )
         self.batch += 1
         return outcome
+
+    def _alter(self, batch: Batch, images: torch.Tensor, labels: torch.Tensor) -> Mixed:
+        """The residual policy, for the position that the run is at."""
+        if self._residual is None:
+            return Mixed(images, labels)
+        ids = self._ids[batch.indices]
+        return self._residual(images, labels, ids, epoch=self.epoch, number=self.batch)
 
     def add_time(self, seconds: float, data_wait_seconds: float) -> None:
         """Count wall time to the running epoch; the wait is a part of `seconds`."""

@@ -7,16 +7,17 @@ device: (pixel / 255 - MEAN) / STD per channel, float32, channels_last.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.optim import Optimizer
 
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.train.batch import Batch
 from augcli.train.config import DEVICES
+from augcli.train.residual import Mixed, mixed_loss
 
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
@@ -51,9 +52,9 @@ def to_device(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """uint8 (B, 3, H, W), 0..255 -> float32 on `device`, channels_last; `images` stay as is."""
+    """(B, 3, H, W), 0..255 -> float32 on `device`, channels_last; `images` stay as they are."""
     pixels = images.to(device, non_blocking=True)
-    pixels = pixels.to(torch.float32, memory_format=torch.channels_last)
+    pixels = pixels.to(torch.float32, memory_format=torch.channels_last, copy=True)
     scale = torch.tensor([1 / (255 * std) for std in STD], device=device).view(1, 3, 1, 1)
     shift = torch.tensor(
         [mean / std for mean, std in zip(MEAN, STD, strict=True)], device=device
@@ -66,8 +67,10 @@ class StepOutcome:
     """What one step saw before it changed the weights."""
 
     loss: float
-    """Mean cross-entropy over the batch, without smoothing, in nats: comparable to validation."""
+    """Mean cross-entropy over the batch, without smoothing, in nats: comparable to validation
+    unless images are mixed."""
     correct: int
+    """Images recognised; of a mixed one, the image that has the larger share."""
     samples: int
 
 
@@ -75,21 +78,32 @@ NOTHING = StepOutcome(loss=0.0, correct=0, samples=0)
 """Of a batch without a single view."""
 
 
+Alter = Callable[[torch.Tensor, torch.Tensor], Mixed]
+"""Fresh transforms of a batch on its device: (images uint8, labels) -> both altered."""
+
+
 def train_step(
-    model: nn.Module, optimizer: Optimizer, batch: Batch, device: torch.device
+    model: nn.Module,
+    optimizer: Optimizer,
+    batch: Batch,
+    device: torch.device,
+    alter: Alter = Mixed,
 ) -> StepOutcome:
     """Change `model`, which is in train mode, by one step of `optimizer` on `batch`.
+
+    `alter` comes between the batch and the model; as it stands, it changes nothing.
 
     Raises:
         FloatingPointError: the loss is NaN or infinite; the weights are as before, but the
             running statistics of batch normalisation aren't.
     """
-    labels = batch.labels.to(device, non_blocking=True)
-    logits = model(normalise(batch.images, device))
-    smoothed = functional.cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING)
+    images = batch.images.to(device, non_blocking=True)
+    mixed = alter(images, batch.labels.to(device, non_blocking=True))
+    logits = model(normalise(mixed.images, device))
+    smoothed = mixed_loss(logits, mixed, LABEL_SMOOTHING)
     with torch.no_grad():
-        plain = float(functional.cross_entropy(logits, labels))
-        correct = int((logits.argmax(dim=1) == labels).sum())
+        plain = float(mixed_loss(logits, mixed, 0.0))
+        correct = int((logits.argmax(dim=1) == mixed.main_labels).sum())
     if not (math.isfinite(plain) and math.isfinite(smoothed.item())):
         raise FloatingPointError(f"the loss is {plain}")
     optimizer.zero_grad(set_to_none=True)

@@ -82,7 +82,10 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     "epoch above": (set_to("epoch", 4), "epoch is 4 instead of 0 to 3"),
     "epoch without history": (set_to("epoch", 2), "history has 1 rows after 2 epochs"),
     "batch": (set_to("batch", 9), "batch is 9 instead of 0 to 3"),
-    "batch of other samples": (set_to("batch", 1), "totals: samples and skipped is 16 instead of 8"),
+    "batch of other samples": (
+        set_to("batch", 1),
+        "totals: samples and skipped is 16 instead of 8",
+    ),
     "best epoch": (set_to("best_epoch", 99), "best_epoch is 99 instead of 1"),
     "no best epoch": (set_to("best_epoch", None), "best_epoch is None instead of 1"),
     "true is no number": (set_to("epoch", True), "epoch is True"),
