@@ -208,6 +208,7 @@ def _train_config(config: BenchmarkConfig, arm: str, seed: int) -> TrainConfig:
         epochs=config.epochs,
         seed=seed,
         out=config.out / RUNS / f"{arm}-{seed}",
+        memory="0",  # small data would all be kept, and no source be measured
     )
 
 
