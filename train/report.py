@@ -159,7 +159,8 @@ def markdown(result: BenchmarkResult) -> str:
         *_markdown_table(throughput_table(result)),
         "",
         "Medians of three measurements in turns (least to greatest). Training is bounded by the "
-        "rate on one batch repeated, which needs no data. CPU time is that of one core.",
+        "rate on one batch repeated, which needs no data. CPU time is that of one core. Decoded "
+        "images are not kept in memory, which small data would all fit.",
         "",
         "## Accuracy",
         "",
