@@ -18,29 +18,33 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from side_by_side.alternation import Alternation, say
+from side_by_side.arguments import count, names_of
 from side_by_side.data import choose, find_images, gather, training_folder
 from side_by_side.floor import measure
 from side_by_side.machine import cores, describe, load
 from side_by_side.peers import BASE, PEERS
 from side_by_side.policies import POLICIES, policy_argument
+from side_by_side.processes import PeerError
 from side_by_side.report import Floor, Results, floor_of, markdown
-from side_by_side.running import PeerError, Run, installed, run_peer
+from side_by_side.running import Run, installed, run_peer
 from side_by_side.work import Work
 
 CHECK_IMAGES = 16
 
 
-class Comparison:
-    """The runs of one comparison, as they come in."""
+class Comparison(Alternation[Run]):
+    """The runs of one comparison, and of its floor, as they come in."""
 
-    def __init__(self, work: Work, images: int, folder: Path, timeout_seconds: float) -> None:
-        self.runs: dict[str, list[Run]] = {}
-        self.left_out: dict[str, str] = {}
+    def __init__(
+        self, names: list[str], work: Work, images: int, folder: Path, timeout_seconds: float
+    ) -> None:
+        super().__init__(names)
         self.alone: list[dict[str, float]] = []
         self.together: list[dict[str, float]] = []
         self._work = work
@@ -48,45 +52,26 @@ class Comparison:
         self._folder = folder
         self._timeout_seconds = timeout_seconds
 
-    def check(self, names: Sequence[str], chosen: Sequence[Path]) -> None:
+    def check(self, chosen: Sequence[Path]) -> None:
         """A small untimed run of each peer; those that do other work are left out."""
         data = self._folder / "check"
         few = chosen[:: max(1, len(chosen) // CHECK_IMAGES)][:CHECK_IMAGES]
         gather(list(few), data)
         work = replace(self._work, data=str(data))
-        for name in names:
-            try:
-                run_peer(name, work, len(few), self._timeout_seconds)
-                self.runs[name] = []
+        for name in list(self.runs):
+            if self.attempt(name, partial(run_peer, name, work, len(few), self._timeout_seconds)):
                 say(f"check: {name}: equal work")
-            except PeerError as error:
-                self._leave_out(name, str(error))
 
-    def round(self, number: int, rounds: int, with_floor: bool) -> None:
-        """One timed run of each peer; each round starts with another one."""
-        if with_floor:
-            self._measure_floor(number, rounds)
-        names = list(self.runs)
-        start = number % max(1, len(names))
-        for name in names[start:] + names[:start]:
-            try:
-                run = run_peer(name, self._work, self._images, self._timeout_seconds)
-            except PeerError as error:
-                self._leave_out(name, str(error))
-                continue
-            self.runs[name].append(run)
-            say(
-                f"round {number + 1}/{rounds}: {name}: {run.views_per_second:,.0f} views/s "
-                f"in {run.seconds:.1f} s"
-            )
+    def run(self, name: str) -> Run:
+        """One timed run of a peer on all images."""
+        return run_peer(name, self._work, self._images, self._timeout_seconds)
 
-    def floor(self) -> Floor | None:
-        """The floor, where it was measured."""
-        if not self.alone or not self.together:
-            return None
-        return floor_of(self.alone, self.together, self._work)
+    def about(self, run: Run) -> str:
+        """Its speed."""
+        return f"{run.views_per_second:,.0f} views/s in {run.seconds:.1f} s"
 
-    def _measure_floor(self, number: int, rounds: int) -> None:
+    def measure_floor(self, number: int, rounds: int) -> None:
+        """What the stages cost at this time."""
         work_file = self._folder / "floor.json"
         self._work.write(work_file)
         try:
@@ -97,10 +82,11 @@ class Comparison:
             return
         say(f"round {number + 1}/{rounds}: floor measured")
 
-    def _leave_out(self, name: str, why: str) -> None:
-        self.left_out[name] = why
-        self.runs.pop(name, None)
-        say(f"left out: {name}: {why}")
+    def floor(self) -> Floor | None:
+        """The floor, where it was measured."""
+        if not self.alone or not self.together:
+            return None
+        return floor_of(self.alone, self.together, self._work)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,13 +126,15 @@ def compare(options: argparse.Namespace, chosen: list[Path], folder: Path) -> Re
     names, left_out = installed(options.peers, options.policy)
     for name, why in left_out.items():
         say(f"left out: {name}: {why}")
-    comparison = Comparison(work, len(chosen), folder, options.timeout)
+    comparison = Comparison(names, work, len(chosen), folder, options.timeout)
     comparison.left_out |= left_out
-    comparison.check(names, chosen)
+    comparison.check(chosen)
     for number in range(options.rounds):
         if BASE not in comparison.runs:
             return None
-        comparison.round(number, options.rounds, with_floor=options.policy == "flat")
+        if options.policy == "flat":
+            comparison.measure_floor(number, options.rounds)
+        comparison.round(number, options.rounds)
     if BASE not in comparison.runs:
         return None
     return Results(
@@ -170,39 +158,23 @@ def parser() -> argparse.ArgumentParser:
     )
     add = result.add_argument
     add("--data", type=Path, required=True, help="folder per class; train/ in it, if it is there")
-    add("--size", type=_count, default=224, help="pixels of a view's side")
-    add("--copies", type=_count, default=5, help="views of each image")
-    add("--workers", type=_count, default=cores(), help="processes")
-    add("--rounds", type=_count, default=3, help="timed runs of each peer")
-    add("--peers", type=_peers, default=list(PEERS), help=f"of {','.join(PEERS)}")
-    add("--limit-images", type=_count, help="images to use, chosen by a hash of their names")
+    add("--size", type=count, default=224, help="pixels of a view's side")
+    add("--copies", type=count, default=5, help="views of each image")
+    add("--workers", type=count, default=cores(), help="processes")
+    add("--rounds", type=count, default=3, help="timed runs of each peer")
+    add(
+        "--peers",
+        type=names_of(PEERS, always=[BASE]),
+        default=list(PEERS),
+        help=f"of {','.join(PEERS)}",
+    )
+    add("--limit-images", type=count, help="images to use, chosen by a hash of their names")
     add("--policy", choices=list(POLICIES), default="flat", help="what is done to the views")
     add("--timeout", type=float, default=3600.0, help="seconds after which a run is ended")
     add("--tmp", type=Path, help="where the temporary folder is made")
     add("--json", type=Path, help="file for all results")
     add("--markdown", type=Path, help="file for the report that is printed")
     return result
-
-
-def say(line: str) -> None:
-    """A line of progress."""
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return value
-
-
-def _peers(text: str) -> list[str]:
-    """The names; augcli, to which all is compared, is always among them."""
-    names = text.split(",")
-    unknown = sorted(set(names) - set(PEERS))
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(PEERS)}")
-    return [name for name in PEERS if name == BASE or name in names]
 
 
 if __name__ == "__main__":

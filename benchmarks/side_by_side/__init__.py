@@ -1,1 +1,1 @@
-"""Parts of `benchmarks/expand.py`: the same expansion done by augcli and by its peers."""
+"""Parts of `benchmarks/expand.py` and `benchmarks/read.py`: the same work done by all peers."""

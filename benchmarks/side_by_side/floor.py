@@ -28,7 +28,7 @@ import numpy as np
 import simplejpeg
 import stringzilla
 
-from side_by_side.running import PeerError, environment
+from side_by_side.processes import PeerError, environment
 from side_by_side.work import QUALITY, Work, read_work
 
 PER_IMAGE = ("read", "decode", "resize")

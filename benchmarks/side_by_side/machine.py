@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -11,7 +13,9 @@ PACKAGES = (
     *("augcli", "albumentations", "opencv-python-headless", "simplejpeg", "stringzilla"),
     *("numpy", "pillow", "joblib", "webdataset", "torch", "torchvision"),
     *("mosaicml-streaming", "litdata", "datasets", "Augmentor", "keras"),
+    *("ffcv", "numba", "nvidia-dali-cuda120", "nvidia-dali-cuda130"),
 )
+BUSY = 0.05  # the part of the cores from which other work is said to have disturbed a run
 
 
 def cores() -> int:
@@ -51,6 +55,19 @@ def describe() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def sentences(machine: Mapping[str, str], load_before: float, shares: Sequence[float]) -> str:
+    """The machine, and how idle it was: `shares` are the parts of the cores that others took."""
+    described = ", ".join(f"{name} {value}" for name, value in machine.items())
+    load = (
+        f"Load before the first run: {load_before:.2f}. Other work had "
+        f"{statistics.median(shares):.0%} of the cores in the median run, "
+        f"{max(shares):.0%} in the worst"
+    )
+    if max(shares) > BUSY:
+        load += ": these are the numbers of a shared machine, and no measure of idle ones"
+    return f"{described}. {load}."
 
 
 def _processor() -> str:

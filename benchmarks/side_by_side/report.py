@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from side_by_side.floor import allowed_views_per_second, median_stages, view_microseconds
+from side_by_side.machine import sentences
 from side_by_side.peers import BASE, PEERS
 from side_by_side.running import Run
 from side_by_side.work import Work
@@ -17,7 +18,6 @@ FLOOR_ABOUT = (
     "start-up, seeding, labels or manifest. Alone, a stage has the caches, the memory and the "
     "clock of the whole machine to itself; at once, it shares them as it does in an expansion."
 )
-BUSY = 0.05  # the part of the cores from which other work is said to have disturbed a run
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def markdown(results: Results) -> str:
     parts = [_headline(results), _table(results), *_left_out(results), *_notes(results)]
     if results.floor is not None:
         parts.append(_floor(results.floor, results))
-    parts.append(_machine(results))
+    shares = [run.others_share for runs in results.runs.values() for run in runs]
+    parts.append(sentences(results.machine, results.load_before, shares))
     return "\n\n".join(parts) + "\n"
 
 
@@ -180,16 +181,3 @@ def _floor(floor: Floor, results: Results) -> str:
         shown = [title, *cells, f"{total:.0f}", f"{allowed:,.0f}", f"{speed / allowed:.1%}"]
         lines.append(f"| {' | '.join(shown)} |")
     return "\n".join([*lines, "", FLOOR_ABOUT])
-
-
-def _machine(results: Results) -> str:
-    described = ", ".join(f"{name} {value}" for name, value in results.machine.items())
-    shares = [run.others_share for runs in results.runs.values() for run in runs]
-    load = (
-        f"Load before the first run: {results.load_before:.2f}. Other work had "
-        f"{statistics.median(shares):.0%} of the cores in the median run, "
-        f"{max(shares):.0%} in the worst"
-    )
-    if max(shares) > BUSY:
-        load += ": these are the numbers of a shared machine, and no measure of idle ones"
-    return f"{described}. {load}."

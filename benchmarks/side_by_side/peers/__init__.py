@@ -6,8 +6,9 @@ instead), and `views(output)`, which reads the stored views back for the checks.
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
+
+from side_by_side.modules import missing
 
 BASE = "augcli"
 FLAT = frozenset(["flat"])
@@ -30,7 +31,7 @@ class Peer:
 
     def missing(self) -> list[str]:
         """The modules it needs that are not installed here."""
-        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+        return missing(self.needs)
 
 
 PEERS = {

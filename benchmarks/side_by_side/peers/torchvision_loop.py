@@ -1,38 +1,16 @@
-"""What both torchvision peers share: the transforms, and joblib workers that write shards."""
+"""What both torchvision peers share: joblib workers that write shards."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any
 
 import torch
 import webdataset as wds
 from joblib import Parallel, delayed
-from torchvision.transforms import v2
 
 from side_by_side.work import Work, image_seed, view_key
 
 Encoded = Callable[[str, Work], Iterator[bytes]]
-
-
-@lru_cache(maxsize=1)
-def augmentation(policy: str) -> Any:
-    """The policy in torchvision's terms."""
-    if policy == "autoaugment":
-        return v2.AutoAugment()
-    return v2.Compose(
-        [
-            v2.RandomHorizontalFlip(0.5),
-            v2.RandomAffine(
-                30,
-                translate=(0.1, 0.1),
-                scale=(0.9, 1.1),
-                interpolation=v2.InterpolationMode.BILINEAR,
-            ),
-            v2.ColorJitter(brightness=0.2, contrast=0.2),
-        ]
-    )
 
 
 def expand_with(work: Work, encoded: Encoded) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from PIL import Image
 from torchvision.transforms import v2
 
-from side_by_side.peers.torchvision_loop import augmentation, expand_with
+from side_by_side.peers.torchvision_loop import expand_with
 from side_by_side.stored import tar_views as views
+from side_by_side.torchvision_policies import augmentation
 from side_by_side.work import QUALITY, Work
 
 __all__ = ["expand", "views"]

@@ -1,0 +1,30 @@
+"""What the command lines have in common."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value
+
+
+def names_of(known: Iterable[str], always: Iterable[str] = ()) -> Callable[[str], list[str]]:
+    """Names with commas between them, of `known` and in its order; `always` are among them."""
+    choices, fixed = list(known), set(always)
+
+    def parse(text: str) -> list[str]:
+        names = set(text.split(","))
+        unknown = sorted(names - set(choices))
+        if unknown:
+            raise argparse.ArgumentTypeError(
+                f"{', '.join(unknown)}: choose from {', '.join(choices)}"
+            )
+        return [name for name in choices if name in names | fixed]
+
+    return parse

@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/read.py`: readers of the same images, each measured by itself."""
