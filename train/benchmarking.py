@@ -202,7 +202,7 @@ def _arm_accuracy(arm: str, trainings: Sequence[TrainResult]) -> ArmAccuracy:
 def _train_config(config: BenchmarkConfig, arm: str, seed: int) -> TrainConfig:
     return TrainConfig(
         source=arm,
-        shards=config.out / EXPANDED,
+        shards=str(config.out / EXPANDED),
         data=config.data if arm != "shards" else None,
         model=config.model,
         epochs=config.epochs,

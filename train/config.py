@@ -20,6 +20,8 @@ SOURCES = ("shards", "on-the-fly", "none")
 OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 DEVICES = ("auto", "cpu", "cuda")
+REMOTE_SHUFFLE_BUFFER = 10_000
+"""Samples: what comes from a URL is read one shard after another."""
 LOADERS = ("auto", "threads", "processes")
 
 _MODEL_HELP = "small, or a torchvision classification model by name"
@@ -35,9 +37,9 @@ class TrainConfig:
         choices=SOURCES,
         shown_default="shards, or on-the-fly with --data",
     )
-    shards: Path | None = setting(
+    shards: str | None = setting(
         None,
-        "expanded dataset: views, or what on-the-fly needs",
+        "expanded dataset, a folder or a URL: views, or what on-the-fly needs",
         shown_default=f"./{DEFAULT_DATASET}",
     )
     data: str | None = setting(
@@ -90,8 +92,12 @@ class TrainConfig:
         None,
         "read shards one after another, shuffling among so many samples",
         minimum=1,
-        shown_default="off: any order, from all shards",
+        shown_default=f"off: any order, from all shards; {REMOTE_SHUFFLE_BUFFER:,} with a URL",
     )
+    cache: Path | None = setting(
+        None, "folder for shards from a URL", shown_default="in the user's cache"
+    )
+    cache_size: str = setting("20GB", "how much the cache may hold")
     device: str = setting("auto", "auto takes CUDA when there is one", choices=DEVICES)
     out: Path | None = setting(None, "folder of this run", shown_default="./runs/NNN-SOURCE")
     resume: bool = setting(False, "continue the run in --out, or the newest one")

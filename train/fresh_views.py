@@ -56,6 +56,9 @@ class FreshViews:
                 faults.append((place, str(error)))
         return faults
 
+    def expect(self, indices: npt.NDArray[np.int64], epoch: int) -> None:
+        """Nothing to prepare."""
+
     def close(self) -> None:
         """Let go of what the images come from."""
         self._frames.close()

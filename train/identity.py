@@ -19,7 +19,7 @@ from augcli.train.config import TrainConfig
 
 FREE_ON_RESUME = (
     *("workers", "loader", "memory", "on_error", "device", "out", "resume"),
-    *("shards", "data"),
+    *("shards", "data", "cache", "cache_size"),
 )
 """Fields of the config that may change between an interruption and going on. What the two paths
 lead to is compared by the hashes in the source's description."""

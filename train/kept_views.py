@@ -33,6 +33,11 @@ class KeptViews:
         faults = self._read_missing(indices, epoch, missing, rows, out)
         return faults
 
+    def expect(self, indices: npt.NDArray[np.int64], epoch: int) -> None:
+        """Tell the views of those that are not there yet."""
+        rows = (epoch % self.rounds) * len(self.samples) + indices
+        self._views.expect(indices[self._there.pixels[rows] == 0], epoch)
+
     def close(self) -> None:
         """Let go of what they come from."""
         self._views.close()

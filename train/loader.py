@@ -146,7 +146,8 @@ class BatchLoader:
         if epoch not in self._plans:
             if len(self._plans) > 1:  # two are kept: one epoch runs into the next
                 del self._plans[next(iter(self._plans))]
-            self._plans[epoch] = self._order(epoch)
+            plan = self._plans[epoch] = self._order(epoch)
+            self._views.expect(np.concatenate([np.zeros(0, np.int64), *plan]), epoch)
         return self._plans[epoch]
 
     def _batch(self, begun: _Begun, faults: list[RowFault]) -> Batch:

@@ -58,7 +58,7 @@ def source_files(
     return files
 
 
-def check_versions(dataset: Path, manifest: Manifest) -> None:
+def check_versions(dataset: str, manifest: Manifest) -> None:
     """Views made now are the stored ones only with the same libraries: law 2, parity.
 
     Raises:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from augcli.augment.config import DEFAULT_DATASET, DEFAULT_FIT, DEFAULT_SIZE, default_policy
+from augcli.augment.config import DEFAULT_FIT, DEFAULT_SIZE, default_policy
 from augcli.augment.fit import Fit
 from augcli.augment.policy import resolve_policy
 from augcli.augment.reference_data import load_reference
 from augcli.augment.views import Recipe
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import sha256_file
-from augcli.manifests.manifest import MANIFEST_FILE, Manifest, read_manifest
+from augcli.manifests.manifest import MANIFEST_FILE
 from augcli.manifests.reference import Failure
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.batch import Source, Sources
 from augcli.train.config import TrainConfig
+from augcli.train.dataset import Dataset, open_dataset
 from augcli.train.frames import FolderFrames, Frames, StoredFrames
 from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import check_images
@@ -27,7 +27,6 @@ from augcli.train.loader import BatchLoader
 from augcli.train.loading import Loading, Order
 from augcli.train.order import Indices, windowed_order
 from augcli.train.remaking import check_versions, manifest_recipe, source_files
-from augcli.train.stored_samples import StoredSamples
 from augcli.train.stored_views import StoredViews
 from augcli.train.world import ALONE, World
 
@@ -78,26 +77,31 @@ def open_sources(config: TrainConfig, device: str | torch.device, world: World =
 
 def _open_dataset(config: TrainConfig, source: str, device: torch.device, world: World) -> Opened:
     """Sources from an expanded dataset: stored views, or made anew by its manifest."""
-    dataset = config.shards or DEFAULT_DATASET
-    manifest = read_manifest(dataset)
-    stored = _Stored(dataset, manifest, StoredSamples(dataset, manifest))
+    dataset = open_dataset(config)
+    manifest = dataset.manifest
     size = int(manifest.options["size"])
     if source == "shards":
         loading = Loading(config, size, device, world)
-        views = stored.views("train")
-        train = loading.training(views, _order(config, views, loading))
+        views = dataset.views("train")
+        train = loading.training(views, _order(config, dataset, views, loading))
     else:
-        train, loading = _fresh_from_dataset(config, source, device, world, stored)
+        train, loading = _fresh_from_dataset(config, source, device, world, dataset)
+
+    def stored(split: str) -> BatchLoader | None:
+        if not manifest.splits[split].samples:
+            return None
+        return loading.evaluation(dataset.views(split), again=split == "val")
+
     sources = Sources(
         classes=manifest.classes,
         size=(size, size),
         train=train,
-        validation=stored.evaluation("val", loading),
-        test=stored.evaluation("test", loading),
+        validation=stored("val"),
+        test=stored("test"),
     )
     description = {
         "source": source,
-        "manifest_sha256": sha256_file(dataset / MANIFEST_FILE),
+        "manifest_sha256": sha256_file(dataset.folder / MANIFEST_FILE),
         "reference": manifest.reference.name,
         "fingerprint": manifest.reference.fingerprint,
         "rounds": manifest.rounds if source == "shards" else None,
@@ -108,29 +112,15 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
     return Opened(sources, description, (), tuple(loading.notes))
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """An expanded dataset's stored views."""
-
-    dataset: Path
-    manifest: Manifest
-    samples: StoredSamples
-
-    def views(self, split: str) -> StoredViews:
-        return StoredViews(self.dataset, self.manifest, self.samples, split)
-
-    def evaluation(self, split: str, loading: Loading) -> BatchLoader | None:
-        if not self.manifest.splits[split].samples:
-            return None
-        return loading.evaluation(self.views(split), again=split == "val")
-
-
-def _order(config: TrainConfig, views: StoredViews, loading: Loading) -> Order | None:
+def _order(
+    config: TrainConfig, dataset: Dataset, views: StoredViews, loading: Loading
+) -> Order | None:
     """One shard after another, for --shuffle-buffer; else whatever the loader's default is."""
-    window = config.shuffle_buffer
+    window = dataset.shuffle_buffer(config.shuffle_buffer)
     if window is None:
         return None
     batching = loading.batching(views)
+    loading.notes.append(f"shards: read one after another, shuffled among {window:,} samples")
 
     def windowed(epoch: int) -> list[Indices]:
         shards = views.shards_of_round(epoch)
@@ -140,13 +130,13 @@ def _order(config: TrainConfig, views: StoredViews, loading: Loading) -> Order |
 
 
 def _fresh_from_dataset(
-    config: TrainConfig, source: str, device: torch.device, world: World, stored: _Stored
+    config: TrainConfig, source: str, device: torch.device, world: World, dataset: Dataset
 ) -> tuple[Source, Loading]:
     """Training views made anew by the manifest's recipe."""
-    manifest = stored.manifest
-    check_versions(stored.dataset, manifest)
+    manifest = dataset.manifest
+    check_versions(dataset.place, manifest)
     recipe = manifest_recipe(manifest)
-    files = in_order(source_files(stored.samples, manifest, config.data, config.from_originals))
+    files = in_order(source_files(dataset.samples, manifest, config.data, config.from_originals))
     augmented = source == "on-the-fly"
     loading = Loading(
         config, recipe.fit.size, device, world, holds_lock=augmented and not recipe.is_compiled
@@ -155,9 +145,9 @@ def _fresh_from_dataset(
     if config.from_originals:
         if not manifest.originals:
             raise UsageError(
-                f"--from-originals: {stored.dataset} has none, it was expanded with --no-originals"
+                f"--from-originals: {dataset.place} has none: it was expanded with --no-originals"
             )
-        frames = StoredFrames(stored.views("train"), files, recipe.fit.size)
+        frames = StoredFrames(dataset.views("train"), files, recipe.fit.size)
     if augmented:
         frames = loading.kept_frames(frames, len(files))
     views = FreshViews(

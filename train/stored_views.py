@@ -14,6 +14,8 @@ from augcli.augment.encode import codec_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import Manifest
 from augcli.shards.reader import ShardMap, ViewFiles
+from augcli.shards.remote import RemoteShards
+from augcli.shards.urls import Place
 from augcli.train.views import Labelled, RowFault
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 class Shards(Protocol):
     """Where the bytes of stored views are."""
 
-    folder: Path
+    @property
+    def folder(self) -> Path | Place:
+        """For messages."""
+        ...
 
     def read(self, shard: str, offset: int, length: int) -> memoryview:
         """The bytes [offset, offset + length) of a shard."""
@@ -46,10 +51,13 @@ class StoredViews:
         manifest: Manifest,
         samples: StoredSamples,
         split: str,
-        shards: Shards | None = None,
+        remote: RemoteShards | None = None,
     ) -> None:
+        """Shards are in `dataset` unless they are `remote`."""
         is_tar = manifest.options["format"] == "tar"
-        self._shards = shards or (ShardMap(dataset) if is_tar else ViewFiles(dataset))
+        local = ShardMap if is_tar else ViewFiles
+        self._remote = remote
+        self._shards: Shards = remote or local(dataset)
         self._codec_name = str(manifest.options["codec"])
         table = samples.of_split(split)
         first = table.slice(0, manifest.splits[split].views_per_round)
@@ -86,6 +94,13 @@ class StoredViews:
             except (DecodeError, AugcliError) as error:
                 faults.append((place, self._told(row, error)))
         return faults
+
+    def expect(self, indices: npt.NDArray[np.int64], epoch: int) -> None:
+        """Have remote shards fetched in the order in which these views will be read."""
+        if self._remote is not None:
+            shards = self.shards_of_round(epoch)[indices]
+            _, first = np.unique(shards, return_index=True)
+            self._remote.expect([self._shard_names[shard] for shard in shards[np.sort(first)]])
 
     def shards_of_round(self, epoch: int) -> npt.NDArray[np.int64]:
         """The number of the shard that holds each sample's view of `epoch`: int64 (samples,)."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
-from augcli.manifests.manifest import read_manifest
 from augcli.train.batch import Batch, Source
 from augcli.train.comparison import Measured
 from augcli.train.config import TrainConfig
+from augcli.train.dataset import open_dataset
 from augcli.train.models import build_model
 from augcli.train.optimizers import (
     build_optimizer,
@@ -24,7 +24,6 @@ from augcli.train.optimizers import (
 from augcli.train.remaking import source_files
 from augcli.train.sources import open_sources
 from augcli.train.step import choose_device, to_device, train_step
-from augcli.train.stored_samples import StoredSamples
 
 REPEATS = 3
 SECONDS = 1.2  # of one measurement, at least; whole batches
@@ -160,9 +159,9 @@ def _cpu_ms_per_view(config: TrainConfig, device: str) -> float:
 
 
 def _bytes_per_view(config: TrainConfig) -> float:
-    assert config.shards is not None
-    manifest = read_manifest(config.shards)
+    dataset = open_dataset(config)
+    manifest = dataset.manifest
     if config.source == "shards":
         return manifest.bytes["images"] / sum(split.views for split in manifest.splits.values())
-    files = source_files(StoredSamples(config.shards, manifest), manifest, config.data)
+    files = source_files(dataset.samples, manifest, config.data)
     return statistics.fmean(file.path.stat().st_size for file in files)

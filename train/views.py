@@ -64,6 +64,10 @@ class Views(Protocol):
         """
         ...
 
+    def expect(self, indices: npt.NDArray[np.int64], epoch: int) -> None:
+        """Hear which views of `epoch` will be read from now on, in which order."""
+        ...
+
     def close(self) -> None:
         """Let go of files. Idempotent."""
         ...
