@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import itertools
+import os
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +130,51 @@ def test_the_same_losses_to_the_last_bit(dataset: Path, tmp_path: Path, source: 
         losses.append([(row.train_loss, row.val_loss) for row in result.rows])
     assert all(found == losses[0] for found in losses[1:])
     assert len(set(losses[0])) == EPOCHS
+
+
+def test_from_stored_originals_with_balanced_classes(photos: Path, tmp_path: Path) -> None:
+    """Where a sample has several views per round, all are made from the one original."""
+    data = Path(shutil.copytree(photos, tmp_path / "data"))
+    rare = min(path for path in data.iterdir() if path.is_dir())
+    for image in sorted(rare.iterdir())[3:]:
+        image.unlink()
+    out = tmp_path / "out"
+    expand(
+        ExpandConfig(
+            data=str(data), out=out, copies=1, size=16, codec="npy", balance="full", workers=1
+        )
+    )
+    config = config_for(out, "on-the-fly", memory="0")
+    sources = open_sources(config, "cpu").sources
+    keys = [key for batch in sources.train.batches(0) for key in batch.keys]
+    assert len(keys) == sources.train.samples > len(set(keys))
+    ids = sources.train.ids
+    assert len(set(ids.tolist())) == len(ids), "fresh draws of each are its own"
+    sources.close()
+    assert_same(all_batches(config), all_batches(dataclasses.replace(config, from_originals=True)))
+    assert_same(
+        all_batches(dataclasses.replace(config, source="shards"))[:2], all_batches(config)[:2]
+    )
+
+
+@pytest.mark.parametrize("loader", ["threads", "processes"])
+@pytest.mark.parametrize("source", ["shards", "on-the-fly"])
+def test_opening_and_closing_leaves_nothing(dataset: Path, source: str, loader: str) -> None:
+    def used() -> tuple[int, int, int, int]:
+        gc.collect()
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        shared = len(list(Path("/dev/shm").glob("augcli-*")))
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return descriptors, threading.active_count(), shared, len(children)
+
+    def epoch(number: int) -> None:
+        sources = open_sources(config_for(dataset, source, loader=loader), "cpu").sources
+        for batch in sources.train.batches(number):
+            assert len(batch)
+        sources.close()
+
+    epoch(0)
+    before = used()
+    for number in range(50):
+        epoch(number)
+    assert used() == before
