@@ -19,6 +19,7 @@ from augcli.train import config as configs
 from augcli.train.config import TrainConfig
 from augcli.train.optimizers import build_optimizer, set_lr
 from augcli.train.run import train
+from augcli.train.schedules import cosine, cyclic, drops, exponential, onecycle, plateau
 from augcli.train.schedules.base import PlateauState
 from augcli.train.schedules.registry import SCHEDULES, RunSchedule, build_schedule
 
@@ -354,3 +355,18 @@ def test_the_command_line_offers_what_is_registered() -> None:
     assert tuple(SCHEDULES) == configs.SCHEDULES
     fields = {field.name for field in dataclasses.fields(TrainConfig)}
     assert all(set(schedule.options) <= fields for schedule in SCHEDULES.values())
+
+
+def test_the_help_tells_the_defaults_that_there_are() -> None:
+    fields = dataclasses.fields(TrainConfig)
+    shown = {field.name: str(field.metadata["shown_default"]) for field in fields}
+    assert shown["cycle_mult"] == str(cosine.CYCLE_MULT)
+    assert shown["cycle_decay"] == f"{cosine.CYCLE_DECAY:g}"
+    assert shown["patience"] == str(plateau.PATIENCE)
+    assert shown["cyclic_mode"] == configs.CYCLIC_MODES[0]
+    assert tuple(cyclic.AMPLITUDES) == configs.CYCLIC_MODES
+    assert f"peak / {1 / cyclic.BASE_FACTOR:g};" in shown["min_lr"]
+    assert shown["min_lr"].endswith(f"peak / {1 / onecycle.END_FACTOR:g}")
+    assert f"{drops.GAMMA} a drop" in shown["gamma"]
+    assert f"{exponential.END_FACTOR} (exponential)" in shown["gamma"]
+    assert f"{cyclic.RANGE_END_FACTOR} (exp_range)" in shown["gamma"]
