@@ -20,7 +20,7 @@ import click
 from augcli.augment.config import ExpandConfig, PreviewConfig
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
-from augcli.train.config import BenchmarkConfig, TrainConfig
+from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -201,6 +201,22 @@ def train(as_json: bool, **settings: Any) -> None:
         _print_json({"run": str(result.folder), **result.record})
     else:
         print_training(result, _stdout())
+
+
+@main.command()
+@options(ScheduleConfig)
+@json_option
+def schedule(as_json: bool, **settings: Any) -> None:
+    """The learning rate of a run, before it is run: key figures and a picture."""
+    from augcli.train.scheduling import schedule as run
+
+    result = run(ScheduleConfig(**settings))
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        from augcli.train.summary import print_schedules
+
+        print_schedules(result, _stdout())
 
 
 @main.command()

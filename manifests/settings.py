@@ -49,6 +49,12 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def setting_of(config: type, name: str) -> Any:
+    """A field that is the same as the field `name` of another config: default, help and bounds."""
+    same = next(field for field in dataclasses.fields(config) if field.name == name)
+    return dataclasses.field(default=same.default, metadata=same.metadata)
+
+
 def option_name(field_name: str) -> str:
     """`batch_size` -> `--batch-size`."""
     return "--" + field_name.replace("_", "-")

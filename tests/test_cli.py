@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from augcli.cli import main
 
-COMMANDS = ("expand", "train", "benchmark", "preview", "verify")
+COMMANDS = ("expand", "train", "schedule", "benchmark", "preview", "verify")
 
 
 def run(*arguments: object) -> Any:
@@ -68,6 +68,17 @@ def test_help_of_every_command_shows_defaults(command: str) -> None:
             "--source --shards --data --policy --model --epochs --batch-size --opt --lr "
             "--weight-decay --sched --seed --workers --device --out --resume --json",
         ),
+        (
+            "train",
+            "--warmup-epochs --min-lr --step-len --milestones --gamma --cycle-len --cycle-mult "
+            "--cycle-decay --cyclic-mode --patience",
+        ),
+        (
+            "schedule",
+            "--sched --epochs --batch-size --opt --lr --warmup-epochs --min-lr --step-len "
+            "--milestones --gamma --cycle-len --cycle-mult --cycle-decay --cyclic-mode --patience "
+            "--samples --shards --data --plot --json",
+        ),
         ("benchmark", "--data --policy --copies --model --epochs --seeds --out --json"),
     ],
 )
@@ -109,6 +120,19 @@ def test_verify_says_so(dataset: Path) -> None:
     assert result.exit_code == 0
     assert "no fault" in result.stdout
     assert run_json("verify", dataset)["ok"] is True
+
+
+def test_schedule_draws_before_it_is_run(dataset: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "lr.png"
+    result = run("schedule", "--sched", "sgdr", "--shards", dataset, "--plot", picture)
+    assert result.exit_code == 0, result.stderr
+    assert "restarts" in result.stdout and str(picture) in result.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    told = run_json("schedule", "--samples", 1000, "--sched", "all", "--cycle-len", 2)
+    assert len(told["schedules"]) == 9 and told["steps"] == 960
+    wrong = run("schedule", "--samples", 1000, "--cycle-len", 2)
+    assert wrong.exit_code == 2
+    assert "--cycle-len goes with --sched sgdr, cyclic" in wrong.stderr
 
 
 def test_verify_lists_faults_and_fails(dataset: Path, tmp_path: Path) -> None:

@@ -10,28 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from augcli.train.benchmarking import BenchmarkResult, benchmark
-    from augcli.train.config import BenchmarkConfig, TrainConfig
+    from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
     from augcli.train.run import train
+    from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
     from augcli.train.trainer import TrainResult
 
 __all__ = [
     "BenchmarkConfig",
     "BenchmarkResult",
+    "ScheduleConfig",
+    "ScheduleResult",
     "TrainConfig",
     "TrainResult",
     "benchmark",
     "open_sources",
+    "schedule",
     "train",
 ]
 
 _HOMES = {
     "BenchmarkConfig": "config",
     "BenchmarkResult": "benchmarking",
+    "ScheduleConfig": "config",
+    "ScheduleResult": "scheduling",
     "TrainConfig": "config",
     "TrainResult": "trainer",
     "benchmark": "benchmarking",
     "open_sources": "sources",
+    "schedule": "scheduling",
     "train": "run",
 }
 

@@ -7,7 +7,7 @@ One file, written by `torch.save` under a temporary name and published whole, re
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
 
 FORMAT = "augcli-checkpoint"
-VERSION = 1
+VERSION = 2
 MAX_REASON = 300
 """Letters of torch's complaints to show; they may name every parameter."""
 START_ANEW = "start a new run in another --out, or remove this one's folder"
@@ -65,6 +65,8 @@ class Checkpoint:
     """torch's random state (uint8); None in `best.pt`."""
     cuda_rng: torch.Tensor | None
     """Random state of the CUDA device that trained, or None."""
+    plateau: dict[str, Any] = field(default_factory=dict)
+    """`PlateauState`: what the schedule has seen of validation."""
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -81,6 +83,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "optimizer": (dict,),
     "cpu_rng": (torch.Tensor, type(None)),
     "cuda_rng": (torch.Tensor, type(None)),
+    "plateau": (dict,),
 }
 
 
@@ -90,7 +93,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: it can't be written.
     """
-    content = {field: getattr(checkpoint, field) for field in _TYPES}
+    content = {name: getattr(checkpoint, name) for name in _TYPES}
     with atomic_file(path) as file:
         try:
             torch.save({"format": FORMAT, "version": VERSION, **content}, file)

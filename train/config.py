@@ -14,11 +14,15 @@ from augcli.augment.config import (
     POLICY_HELP,
     ExpandConfig,
 )
-from augcli.manifests.settings import setting
+from augcli.manifests.settings import setting, setting_of
 
 SOURCES = ("shards", "on-the-fly", "none")
 OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULES = ("constant", "step", "cosine", "onecycle")
+SCHEDULES = (
+    *("constant", "step", "multistep", "exponential", "cosine", "sgdr"),
+    *("cyclic", "onecycle", "plateau"),
+)
+CYCLIC_MODES = ("triangular", "triangular2", "exp_range")
 DEVICES = ("auto", "cpu", "cuda")
 REMOTE_SHUFFLE_BUFFER = 10_000
 """Samples: what comes from a URL is read one shard after another."""
@@ -67,6 +71,67 @@ class TrainConfig:
         shown_default="by optimiser",
     )
     sched: str = setting("onecycle", "learning-rate schedule", choices=SCHEDULES)
+    warmup_epochs: float | None = setting(
+        None,
+        "epochs of linear warm-up; cyclic and onecycle have their own",
+        minimum=0.0,
+        shown_default="5 % of the steps, at most 5 epochs; 0 with --cycle-len",
+    )
+    min_lr: float | None = setting(
+        None,
+        "least learning rate after warm-up; base of cyclic, end of onecycle",
+        minimum=0.0,
+        shown_default="0; cyclic: peak / 4; onecycle: peak / 250000",
+    )
+    step_len: int | None = setting(
+        None,
+        "epochs between the drops of step",
+        minimum=1,
+        shown_default="a third of the run",
+    )
+    milestones: str | None = setting(
+        None,
+        "epochs after which multistep drops, as 30,60,80",
+        shown_default="half and 3/4 of the run",
+    )
+    gamma: float | None = setting(
+        None,
+        "factor of each drop (step, multistep, plateau) or epoch (exponential, exp_range)",
+        minimum=0.001,
+        maximum=1.0,
+        shown_default="0.1 a drop; over a run 0.01 (exponential), 0.2 (exp_range)",
+    )
+    cycle_len: int | None = setting(
+        None,
+        "epochs of the first cycle of sgdr, of every cycle of cyclic",
+        minimum=1,
+        shown_default="three cycles fill the run",
+    )
+    cycle_mult: int | None = setting(
+        None,
+        "each cycle of sgdr is so many times as long as the last",
+        minimum=1,
+        shown_default="2",
+    )
+    cycle_decay: float | None = setting(
+        None,
+        "factor of sgdr's peak at each restart",
+        minimum=0.001,
+        maximum=1.0,
+        shown_default="1",
+    )
+    cyclic_mode: str | None = setting(
+        None,
+        "how cyclic's peaks go on: equal, halved, or down by --gamma",
+        choices=CYCLIC_MODES,
+        shown_default=CYCLIC_MODES[0],
+    )
+    patience: int | None = setting(
+        None,
+        "epochs without a better validation loss that plateau lets pass",
+        minimum=0,
+        shown_default="5",
+    )
     seed: int = setting(
         0, "seed of weights, order and (with --data) views", minimum=0, maximum=2**63 - 1
     )
@@ -125,3 +190,32 @@ class BenchmarkConfig:
     out: Path = setting(Path("runs/benchmark"), "folder of the tables and the trainings")
     # Small, so that every arm learns enough in minutes on a CPU for augmentation to show.
     size: int = setting(64, "output size in pixels, square", minimum=8, maximum=4096)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """Options of `augcli schedule`: those of training that decide the learning rate."""
+
+    sched: str = setting(TrainConfig.sched, "schedules, as cosine,sgdr; or all")
+    epochs: int = setting_of(TrainConfig, "epochs")
+    batch_size: int = setting_of(TrainConfig, "batch_size")
+    opt: str = setting_of(TrainConfig, "opt")
+    lr: float | None = setting_of(TrainConfig, "lr")
+    warmup_epochs: float | None = setting_of(TrainConfig, "warmup_epochs")
+    min_lr: float | None = setting_of(TrainConfig, "min_lr")
+    step_len: int | None = setting_of(TrainConfig, "step_len")
+    milestones: str | None = setting_of(TrainConfig, "milestones")
+    gamma: float | None = setting_of(TrainConfig, "gamma")
+    cycle_len: int | None = setting_of(TrainConfig, "cycle_len")
+    cycle_mult: int | None = setting_of(TrainConfig, "cycle_mult")
+    cycle_decay: float | None = setting_of(TrainConfig, "cycle_decay")
+    cyclic_mode: str | None = setting_of(TrainConfig, "cyclic_mode")
+    patience: int | None = setting_of(TrainConfig, "patience")
+    samples: int | None = setting(
+        None, "training samples per epoch", minimum=1, shown_default="counted"
+    )
+    shards: Path | None = setting(
+        None, "expanded dataset to count them in", shown_default=f"./{DEFAULT_DATASET}"
+    )
+    data: str | None = setting(None, "reference dataset to count them in instead")
+    plot: Path | None = setting(None, "picture to write, a PNG", shown_default="none")

@@ -19,6 +19,8 @@ from torch.optim import Optimizer
 from augcli.train.checkpoint import Checkpoint, Totals
 from augcli.train.optimizers import Group, build_optimizer
 from augcli.train.record import Row
+from augcli.train.schedules.base import PlateauState
+from augcli.train.schedules.registry import RunSchedule
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,15 @@ def _row(content: Mapping[str, Any], number: int, validated: bool) -> Row:
             highest = 1.0 if name.endswith("accuracy") else math.inf
             _check_number(f"history, row {number}: {name}", value, highest)
     return row
+
+
+def plateau_of(checkpoint: Checkpoint, rows: list[Row], schedule: RunSchedule) -> PlateauState:
+    """What the schedule has seen of validation: it must be what `rows` hold."""
+    state = PlateauState(**_fields("plateau", checkpoint.plateau, PlateauState))
+    expected = schedule.after_epochs(row.val_loss for row in rows)
+    if state != expected:
+        raise ValueError(f"its plateau is {state} where its history makes {expected}")
+    return expected
 
 
 def totals_of(checkpoint: Checkpoint, extent: Extent) -> Totals:

@@ -11,6 +11,7 @@ from augcli.train.config import TrainConfig
 from augcli.train.models import check_model_name
 from augcli.train.residual_spec import parse_residual
 from augcli.train.run_folder import run_folder
+from augcli.train.schedules.registry import check_schedule
 from augcli.train.sources import open_sources, source_of
 from augcli.train.step import choose_device
 from augcli.train.trainer import Progress, Row, TrainResult, run_training
@@ -37,6 +38,7 @@ def train(
     """
     config = check_settings(config)
     check_model_name(config.model)
+    check_schedule(config)
     if config.residual is not None:
         config = dataclasses.replace(config, residual=str(parse_residual(config.residual)))
     device = choose_device(config.device)

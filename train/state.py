@@ -27,10 +27,12 @@ from augcli.train.restoring import (
     Extent,
     check_position,
     optimizer_state_of,
+    plateau_of,
     rows_of,
     totals_of,
 )
-from augcli.train.schedules import build_schedule
+from augcli.train.schedules.base import NOTHING_SEEN
+from augcli.train.schedules.registry import build_schedule
 from augcli.train.step import NOTHING, StepOutcome, to_device, train_step
 
 
@@ -78,9 +80,10 @@ class RunState:
             samples=sources.train.samples,
             validated=sources.validation is not None,
         )
-        self.lr_factor = build_schedule(
-            config.sched, config.epochs * self.batches_per_epoch, self.batches_per_epoch
+        self.schedule = build_schedule(
+            config, self.batches_per_epoch, validated=sources.validation is not None
         )
+        self.plateau = NOTHING_SEEN
         self.epoch, self.batch = 0, 0
         self.totals = Totals()
         self.rows: list[Row] = []
@@ -95,7 +98,8 @@ class RunState:
         Raises:
             FloatingPointError: the loss is NaN or infinite.
         """
-        set_lr(self.optimizer, self.lr_factor(self.epoch * self.batches_per_epoch + self.batch))
+        position = self.epoch * self.batches_per_epoch + self.batch
+        set_lr(self.optimizer, self.schedule.factor(position, self.plateau))
         outcome = NOTHING
         if len(batch):  # else all its views were skipped
             alter = partial(self._alter, batch)
@@ -143,6 +147,7 @@ class RunState:
         if self.best_epoch is None or is_better(row, self.rows[self.best_epoch - 1]):
             self.best_epoch = row.epoch
         self.rows.append(row)
+        self.plateau = self.schedule.after_epoch(self.plateau, row.val_loss)
         self.epoch, self.batch, self.totals = self.epoch + 1, 0, Totals()
         return row
 
@@ -163,6 +168,7 @@ class RunState:
             optimizer=self.optimizer.state_dict(),
             cpu_rng=torch.get_rng_state(),
             cuda_rng=torch.cuda.get_rng_state(self.device) if on_cuda else None,
+            plateau=dataclasses.asdict(self.plateau),
         )
 
     def best_checkpoint(self) -> Checkpoint:
@@ -177,6 +183,7 @@ class RunState:
         """
         check_position(checkpoint, self._extent)
         self.rows = rows_of(checkpoint, self._extent)
+        self.plateau = plateau_of(checkpoint, self.rows, self.schedule)
         self.totals = totals_of(checkpoint, self._extent)
         self.model.load_state_dict(checkpoint.model)
         self._restore_optimizer(checkpoint)
@@ -195,7 +202,7 @@ class RunState:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         steps = checkpoint.epoch * self.batches_per_epoch + checkpoint.batch
         if steps:
-            set_lr(self.optimizer, self.lr_factor(steps - 1))
+            set_lr(self.optimizer, self.schedule.factor(steps - 1, self.plateau))
 
 
 def is_better(row: Row, best: Row) -> bool:

@@ -1,4 +1,4 @@
-"""What `augcli train` and `augcli benchmark` print."""
+"""What `augcli train`, `augcli schedule` and `augcli benchmark` print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from augcli.train.benchmarking import BenchmarkResult
+    from augcli.train.scheduling import Forecast, ScheduleResult
     from augcli.train.trainer import TrainResult
+
+MAX_EVENTS = 6
 
 
 def row_line(row: Row) -> str:
@@ -43,6 +46,50 @@ def print_training(result: TrainResult, console: Console) -> None:
         pictures.append(str(run.confusion))
     _print_line(f"checkpoints {run.best}, {run.last}", console)
     _print_line(f"look at     {', '.join(pictures)}", console)
+
+
+def print_schedules(result: ScheduleResult, console: Console) -> None:
+    """The key figures of each schedule, and where the picture is."""
+    _print_line(
+        f"{result.epochs:,} epochs of {result.steps_per_epoch:,} steps ({result.samples:,} samples "
+        f"in batches of {result.batch_size:,}): {result.steps:,} steps",
+        console,
+    )
+    rows = [["schedule", "warm-up, steps", "first", "peak", "last", "at epochs"]]
+    for forecast in result.forecasts:
+        figures = forecast.to_json()
+        rates = (figures["first_lr"], figures["peak_lr"], figures["last_lr"])
+        warmup = f"{figures['warmup_steps']:,}"
+        rows.append([forecast.name, warmup, *(f"{r:.3g}" for r in rates), _events(forecast)])
+    _print_table("Learning rate", rows, console)
+    for forecast in result.forecasts:
+        if forecast.cut_off:
+            _print_line(f"• {forecast.name}: {_cut_off(forecast)}", console, wrapped=True)
+    if result.plot is not None:
+        _print_line(f"look at     {result.plot}", console)
+
+
+def _events(forecast: Forecast) -> str:
+    """`restarts 4.1, 12.2`: when the learning rate jumps or turns, as far as there is room."""
+    steps = forecast.schedule.corners()
+    if forecast.earliest is not None:
+        return "drops by validation"
+    if not steps:
+        return ""
+    epochs = ", ".join(f"{forecast.epoch_of(step):.3g}" for step in steps[:MAX_EVENTS])
+    more = f", … ({len(steps):,} in all)" if len(steps) > MAX_EVENTS else ""
+    what = forecast.schedule.schedule.corner + ("s" if len(steps) > 1 else "")
+    return f"{what} {epochs}{more}"
+
+
+def _cut_off(forecast: Forecast) -> str:
+    ends = forecast.schedule.cycle_ends()
+    if not ends:
+        return "the run ends before its first cycle does: take more --epochs or a shorter cycle"
+    return (
+        "the run ends within a cycle, with a learning rate that is not at its lowest: the last "
+        f"whole cycle ends after epoch {forecast.epoch_of(ends[-1]):.3g}"
+    )
 
 
 def print_benchmark(result: BenchmarkResult, console: Console) -> None:

@@ -110,6 +110,8 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     "no rng": (set_to("cpu_rng", None), "random state"),
     "short rng": (set_to("cpu_rng", torch.zeros(3, dtype=torch.uint8)), "RNG state"),
     "float rng": (set_to("cpu_rng", torch.zeros(5056)), ""),
+    "thin plateau": (set_to("plateau", {"best": 1.0}), "plateau: not bad_epochs, best, factor"),
+    "plateau": (inside("plateau", factor=0.5), "plateau is PlateauState(best=None"),
 }
 
 

@@ -371,6 +371,37 @@ def test_every_kind_of_state_is_saved(tmp_path: Path, model: str, opt: str, sche
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
+def test_plateau_goes_on_where_it_was(tmp_path: Path) -> None:
+    """With a learning rate that learns nothing every epoch is a bad one."""
+    config = dataclasses.replace(
+        CONFIG,
+        opt="sgd",
+        lr=1e-9,
+        sched="plateau",
+        patience=0,
+        gamma=0.5,
+        warmup_epochs=0,
+        epochs=5,
+    )
+    result = train(tmp_path / "whole", config)
+    rates = [row.lr for row in result.rows]
+    assert rates[0] == 1e-9 and rates[-1] < rates[0]
+    for epoch, batch in ((2, 4), (3, 1), (4, 2)):
+        go_on = resume if epoch > 2 else train
+        with pytest.raises(Interrupted):
+            go_on(tmp_path / "run", config, progress=signal_at(epoch, batch))
+    assert [row.lr for row in resume(tmp_path / "run", config).rows] == rates
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    saved = load_checkpoint(tmp_path / "run" / "last.pt").plateau
+    assert saved["factor"] < 1
+
+
+def test_plateau_needs_validation(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, sched="plateau")
+    with pytest.raises(UsageError, match="no validation images"):
+        train(tmp_path / "run", config, sources=make_sources(validation=False))
+
+
 def test_what_a_source_draws_changes_nothing(tmp_path: Path, whole: Path) -> None:
     """torch's DataLoader draws from the global state whenever an epoch is begun."""
 

@@ -1,0 +1,1 @@
+"""Learning-rate schedules: one small file for each kind, all of them over the base in `base`."""
