@@ -10,7 +10,7 @@ old networks) belongs to the stage before it, or is a stage of its own where it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -77,7 +77,7 @@ def is_kernel(name: str, parameter: nn.Parameter) -> bool:
     return name.endswith("weight") and parameter.ndim > 1
 
 
-def input_kernel(groups: tuple[LayerGroup, ...]) -> str:
+def input_kernel(groups: Sequence[LayerGroup]) -> str:
     """The name of the kernel that pixels are multiplied with."""
     return next(name for name, value in groups[0].named_parameters if is_kernel(name, value))
 
