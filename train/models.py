@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from augcli.manifests.errors import UsageError
 from augcli.train.smallnet import SmallNet
+from augcli.train.stems import fit_stem
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -45,20 +46,25 @@ def check_model_name(name: str) -> None:
     )
 
 
-def build_model(name: str, classes: int, size: Size, seed: int) -> nn.Module:
+def build_model(
+    name: str, classes: int, size: Size, seed: int, stem: str = "standard"
+) -> nn.Module:
     """The untrained network `name` for images of `size`, on the CPU, in train mode.
+
+    `stem`: what `augcli.train.stems` does to its first layers for small images.
 
     The initial weights are a function of the arguments alone: torch's global random state is
     neither read nor changed.
 
     Raises:
-        UsageError: an unknown name, or a network that can't take images of this size.
+        UsageError: an unknown name or stem, or a network that can't take images of this size.
     """
     check_model_name(name)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         try:
             model = _build(name, classes, size)
+            fit_stem(model, name, size, stem)
         except (ValueError, RuntimeError, AssertionError) as error:
             raise _wrong_size(name, size, error) from error
     check_forward(model, name, size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from augcli.manifests.errors import unknown_name
+from augcli.train.layer_groups import LayerGroup, input_kernel, is_kernel
+from augcli.train.muon import Muon
 
 Group = dict[str, Any]
-"""`params`, `lr`, `peak_lr` and `weight_decay` of some of a model's parameters."""
+"""`params`, `lr`, `peak_lr` and `weight_decay` of some of a model's parameters; for `muon` also
+`muon`: whether it is that, or AdamW, which changes them."""
 
 
 def _sgd(groups: list[Group]) -> Optimizer:
@@ -36,6 +39,11 @@ def _rmsprop(groups: list[Group]) -> Optimizer:
     return torch.optim.RMSprop(groups, lr=0.0)
 
 
+def _muon(groups: list[Group]) -> Optimizer:
+    """Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/, and AdamW for the rest."""
+    return Muon(groups)
+
+
 @dataclass(frozen=True)
 class Method:
     """How to make one optimiser, and what it gets where the user says nothing."""
@@ -44,17 +52,25 @@ class Method:
     lr: float
     """Default peak learning rate."""
     weight_decay: float
-    """Default weight decay: an L2 penalty on the loss, or decoupled in adamw."""
+    """Default weight decay: an L2 penalty on the loss, or decoupled in adamw and muon."""
+    orthogonal: bool = False
+    """Whether hidden kernels are changed otherwise than what comes before and after them."""
 
 
 # Learning rates from a coarse scan of `small` on 239 galaxies and 500 photographs of clothes at 96
-# pixels: a few rates, one or two seeds, 20 to 30 epochs. Neighbours were mostly as good.
+# pixels: a few rates, one or two seeds, 20 to 30 epochs. Neighbours were mostly as good. Muon's
+# are its authors' (https://github.com/KellerJordan/Muon).
 OPTIMIZERS: dict[str, Method] = {
     "sgd": Method(_sgd, lr=0.1, weight_decay=5e-4),
     "adam": Method(_adam, lr=0.002, weight_decay=1e-4),
     "adamw": Method(_adamw, lr=0.003, weight_decay=0.05),
     "rmsprop": Method(_rmsprop, lr=0.001, weight_decay=1e-4),
+    "muon": Method(_muon, lr=0.02, weight_decay=0.01, orthogonal=True),
 }
+
+ADAMW_SHARE = OPTIMIZERS["adamw"].lr / OPTIMIZERS["muon"].lr
+"""Learning rate of what muon leaves to AdamW, as a part of muon's: at muon's default it is
+AdamW's."""
 
 
 def method_by_name(name: str) -> Method:
@@ -74,22 +90,72 @@ def resolve_weight_decay(name: str, weight_decay: float | None) -> float:
     return method_by_name(name).weight_decay if weight_decay is None else weight_decay
 
 
-def parameter_groups(model: nn.Module, lr: float, weight_decay: float) -> list[Group]:
-    """Matrices and kernels, which decay, and norms and biases (one dimension), which don't.
+def parameter_groups(
+    model: nn.Module,
+    lr: float,
+    weight_decay: float,
+    layers: Sequence[LayerGroup] | None = None,
+    rates: Sequence[float] | None = None,
+    opt: str | None = None,
+) -> list[Group]:
+    """Matrices and kernels, which decay, and norms, biases, tokens and position embeddings, which
+    don't; each apart for each of `layers`, from the stem on, with its own peak of `rates`.
 
     Shrinking a bias or the scale of a norm regularises nothing (He et al. 2019, "Bag of tricks",
-    section 3.1, https://arxiv.org/abs/1812.01187). Frozen parameters are in neither.
+    section 3.1, https://arxiv.org/abs/1812.01187). Frozen parameters are in none. Without `layers`
+    the model is one, and without `rates` all have `lr`. The optimiser `opt` needs to be told only
+    if it is one that treats hidden kernels apart, as muon does, for which `layers` must be given.
     """
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    parts = (
-        (weight_decay, [parameter for parameter in trained if parameter.ndim > 1]),
-        (0.0, [parameter for parameter in trained if parameter.ndim <= 1]),
-    )
-    return [
-        {"params": params, "lr": lr, "peak_lr": lr, "weight_decay": decay}
-        for decay, params in parts
-        if params
-    ]
+    orthogonal = opt is not None and method_by_name(opt).orthogonal
+    if layers is None:
+        if orthogonal:
+            raise ValueError(f"{opt} must be told the layers, to know stem and head")
+        layers = [LayerGroup("all", (model,), tuple(model.named_parameters()))]
+    rates = [lr] * len(layers) if rates is None else rates
+    hidden = _hidden_kernels(layers) if orthogonal else set()
+    groups: list[Group] = []
+    for layer, rate in zip(layers, rates, strict=True):
+        other_rate = rate * ADAMW_SHARE if orthogonal else rate
+        apart, kernels, exempt = _sorted_parameters(layer, hidden)
+        groups += [
+            {"params": apart, "peak_lr": rate, "weight_decay": weight_decay},
+            {"params": kernels, "peak_lr": other_rate, "weight_decay": weight_decay},
+            {"params": exempt, "peak_lr": other_rate, "weight_decay": 0.0},
+        ]
+        if orthogonal:
+            for group, muon in zip(groups[-3:], (True, False, False), strict=True):
+                group["muon"] = muon
+    return [{**group, "lr": group["peak_lr"]} for group in groups if group["params"]]
+
+
+def _hidden_kernels(layers: Sequence[LayerGroup]) -> set[str]:
+    """All but the kernel that sees pixels and those of the head."""
+    kernels = {
+        name
+        for layer in layers[:-1]
+        for name, parameter in layer.named_parameters
+        if is_kernel(name, parameter)
+    }
+    return kernels - {input_kernel(layers)}
+
+
+def _sorted_parameters(
+    layer: LayerGroup, hidden: set[str]
+) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+    """Those that are trained: kernels in `hidden`, other kernels, all else."""
+    apart: list[nn.Parameter] = []
+    kernels: list[nn.Parameter] = []
+    exempt: list[nn.Parameter] = []
+    for name, parameter in layer.named_parameters:
+        if not parameter.requires_grad:
+            continue
+        if name in hidden:
+            apart.append(parameter)
+        elif is_kernel(name, parameter):
+            kernels.append(parameter)
+        else:
+            exempt.append(parameter)
+    return apart, kernels, exempt
 
 
 def build_optimizer(name: str, groups: list[Group]) -> Optimizer:
@@ -105,3 +171,22 @@ def set_lr(optimizer: Optimizer, factor: float) -> None:
     """Give each group `factor` (0..1, from a schedule) times its own `peak_lr`."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
+
+
+def clip_gradients(optimizer: Optimizer, max_norm: float) -> float:
+    """Shrink all gradients alike, so that together they are no longer than `max_norm`.
+
+    Pascanu et al. 2013, https://arxiv.org/abs/1211.5063. Call it between backward and step.
+
+    Returns:
+        The Euclidean norm over all parameters, before.
+
+    Raises:
+        FloatingPointError: it is NaN or infinite; gradients and weights are as before.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    try:
+        norm = nn.utils.clip_grad_norm_(parameters, max_norm, error_if_nonfinite=True)
+    except RuntimeError as error:
+        raise FloatingPointError("the norm of the gradients is NaN or infinite") from error
+    return norm.item()

@@ -100,9 +100,10 @@ def optimizer_state_of(
     if not isinstance(state, dict) or bool(state) != bool(steps):
         raise ValueError("its optimizer has no state that suits its position")
     parameters = [parameter for group in groups for parameter in group["params"]]
-    kept = _kept_by(name)
+    kept_by = [kept for g in groups for kept in [_kept_by(name, g)] * len(g["params"])]
     for number, values in state.items():
         _check_count("optimizer: parameter", number, 0, len(parameters) - 1)
+        kept = kept_by[number]
         if not isinstance(values, dict) or values.keys() != kept:
             raise ValueError(f"its optimizer, parameter {number}: not {', '.join(sorted(kept))}")
         for key, value in values.items():
@@ -110,12 +111,14 @@ def optimizer_state_of(
     return state
 
 
-def _kept_by(name: str) -> set[str]:
-    """What the optimiser `name` keeps for a parameter that it has changed."""
+def _kept_by(name: str, group: Group) -> set[str]:
+    """What the optimiser `name` keeps for a parameter of `group` that it has changed."""
     parameter = nn.Parameter(torch.zeros(1))
     parameter.grad = torch.zeros(1)
-    group = {"params": [parameter], "lr": 0.0, "peak_lr": 0.0, "weight_decay": 0.0}
-    optimizer: Optimizer = build_optimizer(name, [group])
+    alike = {"params": [parameter], "lr": 0.0, "peak_lr": 0.0, "weight_decay": 0.0}
+    if "muon" in group:
+        alike["muon"] = group["muon"]
+    optimizer: Optimizer = build_optimizer(name, [alike])
     optimizer.step()
     return set(optimizer.state[parameter])
 
