@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import time
 import types
 import typing
 from collections.abc import Callable
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 INTERRUPTED = 130
+TELLING_SECONDS = 1.0
+"""For the process that tells of an error: torchrun ends all with the first that ends."""
 
 
 class Commands(click.Group):
@@ -42,7 +45,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except AugcliError as error:
-            click.echo(f"augcli: error: {error}", err=True)
+            if error.told_elsewhere:
+                time.sleep(TELLING_SECONDS)
+            else:
+                click.echo(f"augcli: error: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("augcli: interrupted; what was finished is kept: run it again", err=True)
@@ -181,9 +187,13 @@ def verify(dataset: Path, as_json: bool) -> None:
 @options(TrainConfig)
 @json_option
 def train(as_json: bool, **settings: Any) -> None:
-    """Train from shards or by augmenting on the fly. Ctrl-C saves; --resume goes on."""
+    """Train from shards or by augmenting on the fly. Ctrl-C saves; --resume goes on.
+
+    Several GPUs or machines: torchrun --no-python --nproc-per-node N augcli train …
+    """
     from augcli.train.run import train as run
     from augcli.train.summary import print_training, row_line
+    from augcli.train.world import world_of_environment
 
     def left_out(failures: tuple[Any, ...]) -> None:
         for failure in failures:
@@ -197,6 +207,8 @@ def train(as_json: bool, **settings: Any) -> None:
             left_out=left_out,
             note=bar.say,
         )
+    if not world_of_environment().is_first:
+        return
     if as_json:
         _print_json({"run": str(result.folder), **result.record})
     else:

@@ -41,6 +41,15 @@ def load_reference(
     return reference
 
 
+def make_reference(data: str) -> None:
+    """Generate or download what `data` names, if that is needed and was not done before.
+
+    Raises:
+        AugcliError: as `load_reference`.
+    """
+    _locate(data)
+
+
 def find_root(record: ReferenceRecord, data: str | None) -> Path:
     """The folder that the sources in a manifest are relative to.
 

@@ -11,6 +11,8 @@ class AugcliError(Exception):
     """The work failed: the message names the file or key, what was expected and what to do."""
 
     exit_code = 1
+    told_elsewhere = False
+    """Whether another process of the same command tells it, so that this one need not."""
 
 
 class UsageError(AugcliError):

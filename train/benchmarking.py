@@ -19,7 +19,7 @@ from augcli.augment.config import ExpandConfig, default_policy
 from augcli.augment.expansion import ExpandResult, expand
 from augcli.augment.policy import resolve_policy
 from augcli.augment.reference_data import load_reference
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.settings import check_settings
 from augcli.train.benchmark_folder import EXPANDED, RUNS, own_folder
 from augcli.train.command import command_line
@@ -33,6 +33,7 @@ from augcli.train.run import train
 from augcli.train.stop import Interrupted
 from augcli.train.throughput import ThroughputTable, measure_throughput
 from augcli.train.trainer import TrainResult
+from augcli.train.world import world_of_environment
 
 ARMS = ("none", "on-the-fly", "shards")
 BASELINE = "on-the-fly"
@@ -122,6 +123,8 @@ def benchmark(config: BenchmarkConfig, report: Report | None = None) -> Benchmar
 
 def _check_request(config: BenchmarkConfig) -> None:
     """Find what is wrong with the request before anything is removed, written or measured."""
+    if world_of_environment().ranks > 1:
+        raise UsageError("augcli benchmark measures one process: start it without torchrun")
     check_model_name(config.model)
     resolve_policy(config.policy or default_policy(config.data), config.size)
     reference = load_reference(config.data)

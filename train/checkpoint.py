@@ -7,14 +7,16 @@ One file, written by `torch.save` under a temporary name and published whole, re
 from __future__ import annotations
 
 import dataclasses
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
+from augcli.train.together import Together
 
 FORMAT = "augcli-checkpoint"
 VERSION = 2
@@ -62,9 +64,9 @@ class Checkpoint:
     optimizer: dict[str, Any]
     """State of the optimiser; empty in `best.pt`."""
     cpu_rng: torch.Tensor | None
-    """torch's random state (uint8); None in `best.pt`."""
+    """torch's random state, uint8 (n,), or (ranks, n) of several ranks; None in `best.pt`."""
     cuda_rng: torch.Tensor | None
-    """Random state of the CUDA device that trained, or None."""
+    """Random state of the CUDA device that trained, likewise, or None."""
     plateau: dict[str, Any] = field(default_factory=dict)
     """`PlateauState`: what the schedule has seen of validation."""
 
@@ -109,12 +111,37 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         AugcliError: `path` is missing, damaged, or something else than such a checkpoint.
     """
+    with _opened(path) as file:
+        return _loaded(path, file)
+
+
+def load_for_all(path: Path, together: Together) -> Checkpoint:
+    """`load_checkpoint` for every rank, where only the first one has the file.
+
+    Raises:
+        AugcliError: as there.
+    """
+    if together.is_alone:
+        return load_checkpoint(path)
+    content = b""
+    if together.is_first:
+        with _opened(path) as file:
+            content = file.read()
+    return _loaded(path, io.BytesIO(together.first_bytes(content)))
+
+
+def _opened(path: Path) -> IO[bytes]:
     if not path.is_file():
         raise AugcliError(f"{path}: there is no checkpoint here; {START_ANEW}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except PermissionError as error:
+        return open(path, "rb")
+    except OSError as error:
         raise AugcliError(f"{path}: can't be read: {error}") from error
+
+
+def _loaded(path: Path, file: IO[bytes]) -> Checkpoint:
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # an unpickler fed with arbitrary bytes can fail in any way
         raise AugcliError(
             f"{path}: not a whole augcli checkpoint: it is damaged, or was made by something "

@@ -7,11 +7,21 @@ import shlex
 from typing import Any
 
 from augcli.manifests.settings import option_name
+from augcli.train.world import ALONE, World
 
 
-def command_line(name: str, config: Any) -> str:
-    """`augcli NAME` with the options of `config` that are not the defaults, quoted for a shell."""
+def command_line(name: str, config: Any, world: World = ALONE) -> str:
+    """`augcli NAME` with the options of `config` that are not the defaults, quoted for a shell.
+
+    With `torchrun` before it in a `world` of several ranks; how its machines find each other only
+    the user knows.
+    """
     words = ["augcli", name]
+    if world.ranks > 1:
+        machines = world.ranks // world.local_ranks
+        several = ["--nnodes", str(machines)] if machines > 1 else []
+        per_machine = ["--nproc-per-node", str(world.local_ranks)]
+        words = ["torchrun", *several, *per_machine, "--no-python", *words]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if value != field.default:

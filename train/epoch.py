@@ -49,7 +49,7 @@ def train_epoch(
     state.model.train()
     for batch, wait_seconds in _timed(_remaining(state, source), stop):
         started = time.perf_counter()
-        outcome = state.step(batch)
+        outcome = state.step(batch, stop)
         state.add_time(wait_seconds + time.perf_counter() - started, wait_seconds)
         if progress is not None:
             progress(Progress(state.epoch + 1, state.batch, source.batches_per_epoch, outcome.loss))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,6 +18,7 @@ from augcli.train import metrics
 from augcli.train.batch import Source
 from augcli.train.feeding import on_device
 from augcli.train.step import normalise
+from augcli.train.together import Together
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,53 @@ class Evaluation:
         return metrics.wilson_interval(self.correct, self.n)
 
 
-def evaluate(model: nn.Module, source: Source, device: torch.device) -> Evaluation:
+def evaluate(
+    model: nn.Module, source: Source, device: torch.device, together: Together | None = None
+) -> Evaluation:
     """Measure `model`, on `device`, over epoch 0 of `source`; its modes are left as they were.
 
+    Several ranks each show their share, and all get the evaluation of the whole.
+
     Raises:
-        AugcliError: `source` has no samples, or gave more or fewer than it has. Samples that it
-            skips and names are left out.
+        AugcliError: `source` has no samples, or did not give each once. Samples that it skips and
+            names are left out.
     """
-    losses, predicted, true = [], [], []
+    together = together or Together()
+    own, classes = _seen(model, source, device)
+    given, skipped = map(int, together.sums([len(own.indices), own.skipped]))
+    if given + skipped != source.samples or given == 0:
+        left_out = f" and left {skipped} out" if skipped else ""
+        raise AugcliError(
+            f"evaluation got {given} samples{left_out} where the split has {source.samples}"
+        )
+    whole = own if together.is_alone else _gathered(own, source.samples, together)
+    if len(np.unique(whole.indices)) != given:
+        raise AugcliError(f"evaluation got some of the {source.samples} samples more than once")
+    [most_classes] = together.greatest([classes])  # a rank may have no samples at all
+    confusion = metrics.confusion_matrix(whole.true, whole.predicted, int(most_classes))
+    return Evaluation(
+        loss=metrics.mean_loss(whole.losses),
+        accuracy=metrics.accuracy(confusion),
+        confusion=confusion,
+        n=given,
+        skipped=skipped,
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What came of samples, by their `indices`: all (N,), float32 losses, else int64."""
+
+    indices: npt.NDArray[np.int64]
+    losses: npt.NDArray[np.float32]
+    predicted: npt.NDArray[np.int64]
+    true: npt.NDArray[np.int64]
+    skipped: int
+
+
+def _seen(model: nn.Module, source: Source, device: torch.device) -> tuple[_Seen, int]:
+    """This rank's share, and the number of classes: 0 without a sample."""
+    indices, losses, predicted, true = [], [], [], []
     classes = skipped = 0
     with _evaluating(model), torch.inference_mode():
         for batch in on_device(source.batches(0), device):
@@ -64,20 +106,36 @@ def evaluate(model: nn.Module, source: Source, device: torch.device) -> Evaluati
             losses.append(functional.cross_entropy(logits, labels, reduction="none").cpu().numpy())
             predicted.append(logits.argmax(dim=1).cpu().numpy())
             true.append(batch.labels.cpu().numpy())
-    n = sum(map(len, true))
-    if n + skipped != source.samples or n == 0:
-        left_out = f" and left {skipped} out" if skipped else ""
-        raise AugcliError(
-            f"evaluation got {n} samples{left_out} where the split has {source.samples}"
-        )
-    confusion = metrics.confusion_matrix(np.concatenate(true), np.concatenate(predicted), classes)
-    return Evaluation(
-        loss=metrics.mean_loss(np.concatenate(losses)),
-        accuracy=metrics.accuracy(confusion),
-        confusion=confusion,
-        n=n,
-        skipped=skipped,
+            indices.append(batch.indices)
+    seen = _Seen(
+        _joined(indices, np.int64),
+        _joined(losses, np.float32),
+        _joined(predicted, np.int64),
+        _joined(true, np.int64),
+        skipped,
     )
+    return seen, classes
+
+
+def _joined(parts: list[npt.NDArray[Any]], kind: type) -> npt.NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty(0, kind)
+
+
+def _gathered(own: _Seen, samples: int, together: Together) -> _Seen:
+    """What all ranks saw: sums in which each sample has at most one term that is not 0."""
+    if len(own.indices) and not 0 <= own.indices.min() <= own.indices.max() < samples:
+        raise AugcliError(f"evaluation got a sample that is none of the split's {samples}")
+    losses = np.zeros(samples, np.float32)
+    counts = np.zeros((3, samples), np.int64)
+    np.add.at(losses, own.indices, own.losses)
+    once = np.ones_like(own.indices)
+    for row, values in zip(counts, (own.predicted, own.true, once), strict=True):
+        np.add.at(row, own.indices, values)
+    together.add_(torch.from_numpy(losses))
+    together.add_(torch.from_numpy(counts))
+    predicted, true, times = counts
+    indices = np.repeat(np.arange(samples), times)
+    return _Seen(indices, losses[indices], predicted[indices], true[indices], own.skipped)
 
 
 @contextmanager

@@ -213,6 +213,7 @@ _blocks: dict[str, Pixels] = {}
 
 def _begin_process(views: Views) -> None:
     global _views
+    os.setpgid(0, 0)  # torchrun signals a rank's whole group, but the rank may have a step to end
     _views = views
     _blocks.clear()
     begin_worker()

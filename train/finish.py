@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torchvision
 from augcli.manifests.errors import AugcliError
 from augcli.train import pictures
 from augcli.train.batch import Source, Sources
-from augcli.train.checkpoint import damaged, load_checkpoint
+from augcli.train.checkpoint import damaged, load_for_all
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.identity import plain_config, split_samples
@@ -23,6 +24,7 @@ from augcli.train.models import parameter_count
 from augcli.train.optimizers import resolve_lr, resolve_weight_decay
 from augcli.train.record import MAKE_ANEW, Row, RunFolder, read_record, write_record
 from augcli.train.state import RunState
+from augcli.train.together import Together
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,18 @@ def finish(
 ) -> None:
     """Measure `best.pt` on the final split; write `confusion.png` and `run.json`, the last file.
 
-    The weights in `state` become those of `best.pt`.
+    The weights in `state` become those of `best.pt`. Of several ranks all measure, one writes.
 
     Raises:
         AugcliError: `best.pt` is missing or damaged.
     """
     _take_best(run, state)
     split, source = _final_split(sources)
-    final = evaluate(state.model, source, state.device) if source is not None else None
+    final = None
+    if source is not None:
+        final = evaluate(state.model, source, state.device, state.together)
+    if not state.together.is_first:
+        return
     if final is not None:
         title = (
             f"{split}: accuracy {final.accuracy:.3f}\n"
@@ -76,6 +82,7 @@ def finish(
             "parameters": parameter_count(state.model),
             "versions": _versions(),
             "device": _device(state.device),
+            "ranks": state.together.world.ranks,
             "classes": list(sources.classes),
             "size": list(sources.size),
             "samples": split_samples(sources),
@@ -91,13 +98,15 @@ def finish(
     )
 
 
-def result_of(run: RunFolder, rows: list[Row]) -> TrainResult:
-    """The result of a finished run, from its record.
+def result_of(run: RunFolder, rows: list[Row], together: Together) -> TrainResult:
+    """The result of a finished run, from its record, which only the first rank has.
 
     Raises:
         AugcliError: the record is damaged, or lacks something.
     """
-    record = read_record(run.record)
+    record = read_record(run.record) if together.is_first else {}
+    if not together.is_alone:
+        record = json.loads(together.first_bytes(json.dumps(record).encode()))
     try:
         _check_record(record, len(rows))
         split = record["final_split"]
@@ -136,7 +145,7 @@ def _interval(values: list[float]) -> tuple[float, float]:
 
 def _take_best(run: RunFolder, state: RunState) -> None:
     """Give `state.model` the weights of the best epoch."""
-    best = load_checkpoint(run.best)
+    best = load_for_all(run.best, state.together)
     try:
         if best.epoch != state.best_epoch:
             raise ValueError(f"its epoch is {best.epoch} instead of {state.best_epoch}")

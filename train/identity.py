@@ -43,9 +43,11 @@ def split_samples(sources: Sources) -> dict[str, int | None]:
 
 
 def identity(
-    config: TrainConfig, sources: Sources, description: dict[str, object]
+    config: TrainConfig, sources: Sources, description: dict[str, object], ranks: int = 1
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a run on one kind of device.
+
+    The number of ranks does: batch norm sees a rank's share, and each rank draws for itself.
 
     Raises:
         TypeError, ValueError: `description` holds something that JSON doesn't.
@@ -60,6 +62,7 @@ def identity(
         "classes": list(sources.classes),
         "size": list(sources.size),
         "samples": split_samples(sources),
+        "ranks": ranks,
         "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
     }
     # Through JSON, so that tuples and lists, or 1 and "1" as keys, don't differ after a reload.
@@ -67,12 +70,14 @@ def identity(
     return plain
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def differences(
+    before: dict[str, Any], now: dict[str, Any], was: str = "was", is_now: str = "is now"
+) -> list[str]:
     """One line for each value that is not the same in two identities; empty if all are."""
     flat_before, flat_now = _flat(before), _flat(now)
     names = [*flat_before, *(name for name in flat_now if name not in flat_before)]
     return [
-        f"{_shown_name(name)}: was {_shown(flat_before, name)}, is now {_shown(flat_now, name)}"
+        f"{_shown_name(name)}: {was} {_shown(flat_before, name)}, {is_now} {_shown(flat_now, name)}"
         for name in names
         if name not in flat_before or name not in flat_now or flat_before[name] != flat_now[name]
     ]

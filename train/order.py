@@ -68,12 +68,13 @@ class Batching:
     def bounds(self) -> Indices:
         """Where each global batch starts, and the end: int64 (batches + 1,).
 
-        Only the last is smaller than the others, unless several ranks would then go without.
+        Only the last is smaller than the others, unless some ranks would go without: then it takes
+        from the one before, at most until both are as large.
         """
         bounds = np.arange(0, self.samples + self.batch_size, self.batch_size, dtype=np.int64)
         bounds[-1] = self.samples
         if self.share.ranks > 1 and len(bounds) > 2:
-            wanted = min(LEAST_PER_RANK * self.share.ranks, self.batch_size)
+            wanted = min(LEAST_PER_RANK * self.share.ranks, (self.samples - bounds[-3]) // 2)
             bounds[-2] = min(bounds[-2], self.samples - wanted)
         return bounds
 

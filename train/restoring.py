@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from augcli.train.checkpoint import Checkpoint, Totals
 from augcli.train.optimizers import Group, build_optimizer
+from augcli.train.order import Batching, Share
 from augcli.train.record import Row
 from augcli.train.schedules.base import PlateauState
 from augcli.train.schedules.registry import RunSchedule
@@ -31,6 +32,7 @@ class Extent:
     batches_per_epoch: int
     batch_size: int
     samples: int
+    ranks: int
     validated: bool
     """Whether there is a validation split."""
 
@@ -85,7 +87,8 @@ def totals_of(checkpoint: Checkpoint, extent: Extent) -> Totals:
     totals = Totals(**_fields("totals", checkpoint.totals, Totals))
     for name, value in dataclasses.asdict(totals).items():
         _check_number(f"totals: {name}", value, math.inf)
-    samples = min(checkpoint.batch * extent.batch_size, extent.samples)
+    batching = Batching(extent.samples, extent.batch_size, Share(0, extent.ranks))
+    samples = int(batching.bounds[checkpoint.batch])
     _check_count("totals: samples and skipped", totals.samples + totals.skipped, samples, samples)
     _check_count("totals: correct", totals.correct, 0, totals.samples)
     return totals

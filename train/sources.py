@@ -10,7 +10,7 @@ import torch
 from augcli.augment.config import DEFAULT_FIT, DEFAULT_SIZE, default_policy
 from augcli.augment.fit import Fit
 from augcli.augment.policy import resolve_policy
-from augcli.augment.reference_data import load_reference
+from augcli.augment.reference_data import find_root, load_reference, make_reference
 from augcli.augment.views import Recipe
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import sha256_file
@@ -73,6 +73,20 @@ def open_sources(config: TrainConfig, device: str | torch.device, world: World =
         if getattr(config, name) is not None:
             raise UsageError(f"--{name}: with --shards, the manifest says; it goes with --data")
     return _open_dataset(config, source, device, world)
+
+
+def make_data(config: TrainConfig) -> None:
+    """Generate or download on first use what `open_sources` will read: in one process at a time.
+
+    Raises:
+        AugcliError: as `open_sources`.
+    """
+    if source_of(config) == "shards" or config.from_originals:
+        return
+    if config.shards is None and config.data is not None:
+        make_reference(config.data)
+    else:
+        find_root(open_dataset(config).manifest.reference, config.data)
 
 
 def _open_dataset(config: TrainConfig, source: str, device: torch.device, world: World) -> Opened:

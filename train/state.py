@@ -8,10 +8,13 @@ from typing import Any
 
 import torch
 
+from augcli.manifests.errors import UsageError
+from augcli.manifests.hashing import view_seed
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import Checkpoint, Totals, plain_totals
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation
+from augcli.train.exchange import Exchange, shared_step
 from augcli.train.models import build_model, check_forward
 from augcli.train.optimizers import (
     build_optimizer,
@@ -20,6 +23,7 @@ from augcli.train.optimizers import (
     resolve_weight_decay,
     set_lr,
 )
+from augcli.train.order import LEAST_PER_RANK
 from augcli.train.record import Row
 from augcli.train.residual import Mixed, Residual
 from augcli.train.residual_spec import parse_residual
@@ -33,11 +37,16 @@ from augcli.train.restoring import (
 )
 from augcli.train.schedules.base import NOTHING_SEEN
 from augcli.train.schedules.registry import build_schedule
-from augcli.train.step import NOTHING, StepOutcome, to_device, train_step
+from augcli.train.step import StepOutcome, to_device, train_step
+from augcli.train.stop import StopRequest
+from augcli.train.together import Together
 
 
 class RunState:
-    """Model, optimiser, position and history of one run. Its randomness is torch's global one."""
+    """Model, optimiser, position and history of one run. Its randomness is torch's global one.
+
+    Of several ranks all have the same state, but each its own randomness.
+    """
 
     def __init__(
         self,
@@ -45,18 +54,23 @@ class RunState:
         sources: Sources,
         identity: dict[str, Any],
         device: torch.device,
+        together: Together,
     ) -> None:
         """A run that has not started.
 
         Raises:
-            UsageError: the model is unknown or can't take these images or these batches.
+            UsageError: the model is unknown or can't take these images or these batches, or there
+                are too few samples for so many ranks.
         """
         self.model_name, self.classes, self.size = config.model, sources.classes, sources.size
         self.identity = identity
         self.device = device
+        self.together = together
+        _check_shares(config, sources, together.world.ranks)
         model = build_model(config.model, len(sources.classes), sources.size, config.seed)
         check_forward(model, config.model, sources.size, min(2, sources.train.smallest_batch))
         self.model = to_device(model, device)
+        self._exchange = None if together.is_alone else Exchange(self.model, together)
         self.optimizer = build_optimizer(
             config.opt,
             parameter_groups(
@@ -78,6 +92,7 @@ class RunState:
             batches_per_epoch=self.batches_per_epoch,
             batch_size=config.batch_size,
             samples=sources.train.samples,
+            ranks=together.world.ranks,
             validated=sources.validation is not None,
         )
         self.schedule = build_schedule(
@@ -88,28 +103,32 @@ class RunState:
         self.totals = Totals()
         self.rows: list[Row] = []
         self.best_epoch: int | None = None
-        torch.default_generator.manual_seed(config.seed)  # for models with dropout
+        seed = _seed_of(together.world.rank, config.seed)  # for models with dropout
+        torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
-            torch.cuda.manual_seed(config.seed)
+            torch.cuda.manual_seed(seed)
 
-    def step(self, batch: Batch) -> StepOutcome:
-        """One optimiser step, and the position after it.
+    def step(self, batch: Batch, stop: StopRequest) -> StepOutcome:
+        """One optimiser step, and the position after it; ranks agree in it on whether to stop.
 
         Raises:
             FloatingPointError: the loss is NaN or infinite.
         """
         position = self.epoch * self.batches_per_epoch + self.batch
         set_lr(self.optimizer, self.schedule.factor(position, self.plateau))
-        outcome = NOTHING
-        if len(batch):  # else all its views were skipped
-            alter = partial(self._alter, batch)
+        alter = partial(self._alter, batch)
+        if self._exchange is None:
             outcome = train_step(self.model, self.optimizer, batch, self.device, alter)
+        else:
+            outcome = shared_step(
+                self.model, self.optimizer, batch, self.device, self._exchange, stop, alter
+            )
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
             correct=self.totals.correct + outcome.correct,
             samples=self.totals.samples + outcome.samples,
-            skipped=self.totals.skipped + len(batch.faults),
+            skipped=self.totals.skipped + outcome.skipped,
         )
         self.batch += 1
         return outcome
@@ -130,8 +149,14 @@ class RunState:
         )
 
     def close_epoch(self, validation: Evaluation | None) -> Row:
-        """Make the running epoch's row, judge it, and stand at the start of the next epoch."""
+        """Make the running epoch's row, judge it, and stand at the start of the next epoch.
+
+        Times are those of the slowest rank.
+        """
         totals = self.totals
+        seconds, data_wait_seconds = self.together.greatest(
+            [totals.seconds, totals.data_wait_seconds]
+        )
         row = Row(
             epoch=self.epoch + 1,
             train_loss=totals.loss_sum / totals.samples,
@@ -140,9 +165,9 @@ class RunState:
             val_loss=validation.loss if validation else None,
             val_accuracy=validation.accuracy if validation else None,
             lr=float(self.optimizer.param_groups[0]["lr"]),
-            seconds=totals.seconds,
-            data_wait_seconds=totals.data_wait_seconds,
-            images_per_second=totals.samples / totals.seconds,
+            seconds=seconds,
+            data_wait_seconds=data_wait_seconds,
+            images_per_second=totals.samples / seconds,
         )
         if self.best_epoch is None or is_better(row, self.rows[self.best_epoch - 1]):
             self.best_epoch = row.epoch
@@ -152,8 +177,12 @@ class RunState:
         return row
 
     def checkpoint(self) -> Checkpoint:
-        """All of the state, for `last.pt`; tensors are shared with it, not copied."""
+        """All of the state, for `last.pt`; tensors are shared with it, not copied.
+
+        Every rank must call it: it holds the random states of all.
+        """
         on_cuda = self.device.type == "cuda"
+        cuda_rng = torch.cuda.get_rng_state(self.device) if on_cuda else None
         return Checkpoint(
             model_name=self.model_name,
             classes=list(self.classes),
@@ -166,8 +195,8 @@ class RunState:
             best_epoch=self.best_epoch,
             model=dict(self.model.state_dict()),
             optimizer=self.optimizer.state_dict(),
-            cpu_rng=torch.get_rng_state(),
-            cuda_rng=torch.cuda.get_rng_state(self.device) if on_cuda else None,
+            cpu_rng=self.together.stacked(torch.get_rng_state()),
+            cuda_rng=None if cuda_rng is None else self.together.stacked(cuda_rng),
             plateau=dataclasses.asdict(self.plateau),
         )
 
@@ -191,9 +220,17 @@ class RunState:
         self.best_epoch = checkpoint.best_epoch
         if checkpoint.cpu_rng is None:
             raise ValueError("it lacks torch's random state")
-        torch.set_rng_state(checkpoint.cpu_rng)
+        torch.set_rng_state(self._of_this_rank(checkpoint.cpu_rng))
         if checkpoint.cuda_rng is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(checkpoint.cuda_rng, self.device)
+            torch.cuda.set_rng_state(self._of_this_rank(checkpoint.cuda_rng), self.device)
+
+    def _of_this_rank(self, random_states: torch.Tensor) -> torch.Tensor:
+        if self.together.is_alone:
+            return random_states
+        ranks = self.together.world.ranks
+        if random_states.ndim != 2 or len(random_states) != ranks:
+            raise ValueError(f"its random states are not those of {ranks} ranks")
+        return random_states[self.together.world.rank].clone()
 
     def _restore_optimizer(self, checkpoint: Checkpoint) -> None:
         """Only what it keeps for each parameter: all else follows from the config."""
@@ -203,6 +240,21 @@ class RunState:
         steps = checkpoint.epoch * self.batches_per_epoch + checkpoint.batch
         if steps:
             set_lr(self.optimizer, self.schedule.factor(steps - 1, self.plateau))
+
+
+def _seed_of(rank: int, seed: int) -> int:
+    """Another for each rank: torch takes 64 bits."""
+    return seed if rank == 0 else view_seed(seed, "draws of a rank", rank) % 2**63
+
+
+def _check_shares(config: TrainConfig, sources: Sources, ranks: int) -> None:
+    if ranks > 1 and sources.train.smallest_batch == 0:
+        least = LEAST_PER_RANK * ranks
+        raise UsageError(
+            f"--batch-size {config.batch_size} and {sources.train.samples} training samples are "
+            f"too few for {ranks} ranks, which share each batch: at least {least} of both are "
+            "needed; use a larger --batch-size or fewer processes"
+        )
 
 
 def is_better(row: Row, best: Row) -> bool:

@@ -18,6 +18,7 @@ from augcli.manifests.errors import UsageError, unknown_name
 from augcli.train.batch import Batch
 from augcli.train.config import DEVICES
 from augcli.train.residual import Mixed, mixed_loss
+from augcli.train.world import ALONE, World
 
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
@@ -28,11 +29,13 @@ LABEL_SMOOTHING = 0.1
 """Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567."""
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, world: World = ALONE) -> torch.device:
     """`auto`, `cpu` or `cuda` -> a device; `auto` takes CUDA when there is one.
 
+    Each rank of `world` on this machine has a CUDA device of its own.
+
     Raises:
-        UsageError: an unknown name, or `cuda` on a machine without it.
+        UsageError: an unknown name, `cuda` on a machine without it, or too few such devices.
     """
     if name not in DEVICES:
         raise unknown_name("device", name, DEVICES)
@@ -43,7 +46,15 @@ def choose_device(name: str) -> torch.device:
             "--device cuda: torch sees no CUDA device here: use --device cpu, or install a torch "
             "with CUDA and check `nvidia-smi`"
         )
-    return torch.device("cuda", torch.cuda.current_device())
+    if world.ranks == 1:
+        return torch.device("cuda", torch.cuda.current_device())
+    devices = torch.cuda.device_count()
+    if world.local_ranks > devices:
+        raise UsageError(
+            f"{world.local_ranks} ranks on this machine, where torch sees {devices} CUDA devices: "
+            f"use --nproc-per-node {devices}, or --device cpu"
+        )
+    return torch.device("cuda", world.local_rank)
 
 
 def to_device(model: nn.Module, device: torch.device) -> nn.Module:
@@ -68,14 +79,12 @@ class StepOutcome:
 
     loss: float
     """Mean cross-entropy over the batch, without smoothing, in nats: comparable to validation
-    unless images are mixed."""
+    unless images are mixed. NaN or infinite if that of the smoothed loss is."""
     correct: int
     """Images recognised; of a mixed one, the image that has the larger share."""
     samples: int
-
-
-NOTHING = StepOutcome(loss=0.0, correct=0, samples=0)
-"""Of a batch without a single view."""
+    skipped: int = 0
+    """Views that the batch lacks."""
 
 
 Alter = Callable[[torch.Tensor, torch.Tensor], Mixed]
@@ -91,12 +100,28 @@ def train_step(
 ) -> StepOutcome:
     """Change `model`, which is in train mode, by one step of `optimizer` on `batch`.
 
-    `alter` comes between the batch and the model; as it stands, it changes nothing.
+    `alter` comes between the batch and the model; as it stands, it changes nothing. Nor does a
+    batch without a single view.
 
     Raises:
         FloatingPointError: the loss is NaN or infinite; the weights are as before, but the
             running statistics of batch normalisation aren't.
     """
+    if not len(batch):
+        return StepOutcome(0.0, 0, 0, len(batch.faults))
+    outcome, loss = forward(model, batch, device, alter)
+    if not math.isfinite(outcome.loss):
+        raise FloatingPointError(f"the loss is {outcome.loss}")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return outcome
+
+
+def forward(
+    model: nn.Module, batch: Batch, device: torch.device, alter: Alter = Mixed
+) -> tuple[StepOutcome, torch.Tensor]:
+    """Show `batch` to `model`: what came of it, and the mean loss to go down by."""
     images = batch.images.to(device, non_blocking=True)
     mixed = alter(images, batch.labels.to(device, non_blocking=True))
     logits = model(normalise(mixed.images, device))
@@ -104,9 +129,6 @@ def train_step(
     with torch.no_grad():
         plain = float(mixed_loss(logits, mixed, 0.0))
         correct = int((logits.argmax(dim=1) == mixed.main_labels).sum())
-    if not (math.isfinite(plain) and math.isfinite(smoothed.item())):
-        raise FloatingPointError(f"the loss is {plain}")
-    optimizer.zero_grad(set_to_none=True)
-    smoothed.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return StepOutcome(loss=plain, correct=correct, samples=len(batch))
+    if math.isfinite(plain) and not math.isfinite(smoothed.item()):
+        plain = smoothed.item()
+    return StepOutcome(plain, correct, len(batch), len(batch.faults)), smoothed

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.settings import check_settings
 from augcli.train.batch import Sources
-from augcli.train.checkpoint import damaged, load_checkpoint, save_checkpoint
+from augcli.train.checkpoint import (
+    Checkpoint,
+    damaged,
+    load_checkpoint,
+    load_for_all,
+    save_checkpoint,
+)
 from augcli.train.command import command_line
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress, StopAsked, train_epoch
@@ -35,6 +42,7 @@ from augcli.train.run_folder import held
 from augcli.train.state import RunState
 from augcli.train.step import choose_device
 from augcli.train.stop import Interrupted, StopRequest
+from augcli.train.together import Together
 
 __all__ = ["Interrupted", "Progress", "Row", "TrainResult", "run_training"]
 
@@ -46,6 +54,8 @@ def run_training(
     description: dict[str, object],
     report: Callable[[Row], None] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    together: Together | None = None,
+    stop: StopRequest | None = None,
 ) -> TrainResult:
     """Train as `config` says on `sources`, leave everything in `folder`, and measure the result.
 
@@ -55,28 +65,41 @@ def run_training(
     CPU, with the same number of torch threads, the result is the same to the last bit as without
     the interruption. A finished run just gives its result.
 
+    Of several ranks, which are `together`, each calls this with its share of the sources, and
+    gets the same result; only the first one reads and writes `folder`. `stop` is for a caller who
+    listens to signals for longer.
+
     Raises:
         UsageError: a bad setting, a folder that already holds a run (without resume) or none
             (with it), or a run to resume that was another one; the differences are listed.
         Interrupted: SIGINT or SIGTERM came; the run was saved between two steps.
+        OtherRankEndedError: another rank can't go on.
         AugcliError: the loss became NaN or infinite, a file of the run is damaged, or a source
             did not give each sample exactly once, a file can't be written, a loader process was
             killed, or another training is at work in `folder`.
     """
     config = check_settings(config)
-    device = choose_device(config.device)
+    together = together or Together()
+    device = choose_device(config.device, together.world)
     run = RunFolder(folder)
-    with _own_random_state(device), StopRequest() as stop:
-        state = RunState(config, sources, identity(config, sources, description), device)
-        with held(run, config.resume), told(folder, lambda: _go_on(run, config)):
-            if config.resume:
-                _continue(run, state)
-            else:
-                _start(run, state, config)
-            if not run.record.exists():
-                _train(config, sources, run, state, stop, report, progress)
-                finish(config, sources, description, run, state)
-            return result_of(run, state.rows)
+    with ExitStack() as stack:
+        stack.enter_context(_own_random_state(device))
+        stop = stop or stack.enter_context(StopRequest(agreed=not together.is_alone))
+        known = identity(config, sources, description, together.world.ranks)
+        _check_alike(known, device, together)
+        with together.one_voice():
+            state = RunState(config, sources, known, device, together)
+        if together.is_first:
+            stack.enter_context(held(run, config.resume))
+        stack.enter_context(told(folder, lambda: _go_on(run, config, together)))
+        if config.resume:
+            _continue(run, state)
+        else:
+            _start(run, state, config)
+        if not together.first_flag(run.record.exists()):
+            _train(config, sources, run, state, stop, report, progress)
+            finish(config, sources, description, run, state)
+        return result_of(run, state.rows, together)
 
 
 @contextmanager
@@ -86,32 +109,50 @@ def _own_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
+def _check_alike(known: dict[str, Any], device: torch.device, together: Together) -> None:
+    """Hold what this rank is about to do against what the first one is."""
+    here = {**known, "device": device.type}
+    first = json.loads(together.first_bytes(json.dumps(here).encode()))
+    rank = together.world.rank
+    found = differences(first, here, "on rank 0", f"on rank {rank}")
+    if found:
+        raise UsageError(
+            f"rank {rank} would train something else than rank 0:\n"
+            + "\n".join(f"  {line}" for line in found)
+        )
+
+
 def _start(run: RunFolder, state: RunState, config: TrainConfig) -> None:
     # From here on the run can be resumed, even if it is killed in its first epoch.
-    save_checkpoint(run.last, state.checkpoint())
-    write_args(run.args, plain_config(config))
+    _write(run.last, state.checkpoint(), state)
+    if state.together.is_first:
+        write_args(run.args, plain_config(config))
+    if not state.together.is_alone:  # another kind of processor may draw other last bits
+        state.model.load_state_dict(load_for_all(run.last, state.together).model)
 
 
 def _continue(run: RunFolder, state: RunState) -> None:
-    checkpoint = load_checkpoint(run.last)
-    found = differences(checkpoint.identity, state.identity)
-    if found:
-        raise UsageError(
-            f"{run.folder} can't be resumed, it was another run:\n"
-            + "\n".join(f"  {line}" for line in found)
-            + "\nuse what it was started with, or start a new run in another --out"
-        )
-    try:
-        state.restore(checkpoint)
-    except Exception as error:  # arbitrary content can fail in any way
-        raise damaged(run.last, error) from error
+    with state.together.one_voice():
+        checkpoint = load_for_all(run.last, state.together)
+        found = differences(checkpoint.identity, state.identity)
+        if found:
+            raise UsageError(
+                f"{run.folder} can't be resumed, it was another run:\n"
+                + "\n".join(f"  {line}" for line in found)
+                + "\nuse what it was started with, or start a new run in another --out"
+            )
+        try:
+            state.restore(checkpoint)
+        except Exception as error:  # arbitrary content can fail in any way
+            raise damaged(run.last, error) from error
 
 
-def _go_on(run: RunFolder, config: TrainConfig) -> str:
-    if not run.last.exists():
+def _go_on(run: RunFolder, config: TrainConfig, together: Together) -> str:
+    if together.is_first and not run.last.exists():
         return "then give the command again"
     again = dataclasses.replace(config, out=run.folder, resume=True)
-    return f"then go on from the last checkpoint with: {command_line('train', again)}"
+    command = command_line("train", again, together.world)
+    return f"then go on from the last checkpoint with: {command}"
 
 
 def _train(
@@ -124,50 +165,71 @@ def _train(
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """The epochs that are left."""
-    with EventLog(run.folder, state.epoch) as events, LiveCurves(run.curves) as curves:
-        if state.rows:
-            # A kill may have come between the checkpoint and these files.
-            _show(run, state, curves)
+    with _shown(run, state, report) as show:
         while state.epoch < config.epochs:
             try:
                 train_epoch(state, sources.train, stop, progress)
             except StopAsked as asked:
                 _interrupt(config, run, state, stop, asked)
             except FloatingPointError as error:
-                where = f"step {state.batch + 1} of {state.batches_per_epoch}"
-                raise _diverged(run, f"epoch {state.epoch + 1}, {where}", str(error)) from error
+                where = f"epoch {state.epoch + 1}, step {state.batch + 1} of"
+                where += f" {state.batches_per_epoch}"
+                raise _diverged(run, state, where, str(error)) from error
             row = state.close_epoch(_validate(sources, run, state))
             _save(run, state)
-            events.add(row)
-            _show(run, state, curves)
-            if report is not None:
-                report(row)
+            show(row)
+            stop.count(state.together.sums(stop.votes))
             if stop.signal is not None:
                 _interrupt(config, run, state, stop, None)
+
+
+@contextmanager
+def _shown(
+    run: RunFolder, state: RunState, report: Callable[[Row], None] | None
+) -> Iterator[Callable[[Row], None]]:
+    """What to do about each new row; nothing on ranks that don't write."""
+    if not state.together.is_first:
+        yield lambda row: None
+        return
+    with EventLog(run.folder, state.epoch) as events, LiveCurves(run.curves) as curves:
+
+        def draw() -> None:
+            assert state.best_epoch is not None
+            write_summary(run.summary, state.rows)
+            curves.show(state.rows, state.best_epoch)
+
+        def show(row: Row) -> None:
+            events.add(row)
+            draw()
+            if report is not None:
+                report(row)
+
+        if state.rows:
+            draw()  # a kill may have come between the checkpoint and these files
+        yield show
 
 
 def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation | None:
     if sources.validation is None:
         return None
     with torch.random.fork_rng(devices=[]):  # as in training: a source may draw from it
-        evaluation = evaluate(state.model, sources.validation, state.device)
+        evaluation = evaluate(state.model, sources.validation, state.device, state.together)
     if not math.isfinite(evaluation.loss):
         where = f"epoch {state.epoch + 1}"
-        raise _diverged(run, where, f"the validation loss is {evaluation.loss}")
+        raise _diverged(run, state, where, f"the validation loss is {evaluation.loss}")
     return evaluation
 
 
 def _save(run: RunFolder, state: RunState) -> None:
     """`best.pt` first: when a kill comes in between, the epoch is redone from `last.pt`."""
     if state.best_epoch == state.epoch:
-        save_checkpoint(run.best, state.best_checkpoint())
-    save_checkpoint(run.last, state.checkpoint())
+        _write(run.best, state.best_checkpoint(), state)
+    _write(run.last, state.checkpoint(), state)
 
 
-def _show(run: RunFolder, state: RunState, curves: LiveCurves) -> None:
-    assert state.best_epoch is not None
-    write_summary(run.summary, state.rows)
-    curves.show(state.rows, state.best_epoch)
+def _write(path: Path, checkpoint: Checkpoint, state: RunState) -> None:
+    if state.together.is_first:
+        save_checkpoint(path, checkpoint)
 
 
 def _interrupt(
@@ -178,19 +240,23 @@ def _interrupt(
     cause: Exception | None,
 ) -> NoReturn:
     assert stop.signal is not None
-    save_checkpoint(run.last, state.checkpoint())
-    raise Interrupted(
-        f"stopped by {signal.Signals(stop.signal).name} after {state.epoch} epochs and "
-        f"{state.batch} batches; saved in {run.last}, {_go_on(run, config)}",
-        stop.signal,
-    ) from cause
+    _write(run.last, state.checkpoint(), state)
+    state.together.wait()  # torchrun ends all ranks with the first that ends
+    with state.together.one_voice():
+        raise Interrupted(
+            f"stopped by {signal.Signals(stop.signal).name} after {state.epoch} epochs and "
+            f"{state.batch} batches; saved in {run.last}, {_go_on(run, config, state.together)}",
+            stop.signal,
+        ) from cause
 
 
-def _diverged(run: RunFolder, where: str, what: str) -> AugcliError:
-    return AugcliError(
-        f"{where}: {what}: try a lower --lr; the last good checkpoint is {run.last}, after "
-        f"{_saved(run)}"
+def _diverged(run: RunFolder, state: RunState, where: str, what: str) -> AugcliError:
+    error = AugcliError(
+        f"{where}: {what}: try a lower --lr; the last good checkpoint is {run.last}"
+        + (f", after {_saved(run)}" if state.together.is_first else "")
     )
+    error.told_elsewhere = not state.together.is_first
+    return error
 
 
 def _saved(run: RunFolder) -> str:

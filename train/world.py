@@ -1,8 +1,7 @@
-"""Training by several processes: who this one is, and what they tell each other.
+"""Training by several processes: which of them this one is.
 
 Under `torchrun` each process is a *rank*. Reading needs no talk between them: what a rank reads
-follows from the counts in the manifest. The functions here are for the rest: gradients, sums of
-what was measured, and whether to stop.
+follows from the counts in the manifest. The rest is in `together`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from augcli.manifests.errors import UsageError
 from augcli.train.order import Share
 
-_NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,14 @@ def world_of_environment() -> World:
     Raises:
         UsageError: it says only a part, or no numbers.
     """
-    found = {name: os.environ[name] for name in _NAMES if name in os.environ}
+    found = {name: os.environ[name] for name in NAMES if name in os.environ}
     if "RANK" not in found or "WORLD_SIZE" not in found:
         return World()
     try:
-        rank, ranks, local_rank, local_ranks = (int(found[name]) for name in _NAMES)
+        rank, ranks, local_rank, local_ranks = (int(found[name]) for name in NAMES)
     except (KeyError, ValueError) as error:
         raise UsageError(
-            f"the environment has {found}, but torchrun sets all of {', '.join(_NAMES)} to whole "
+            f"the environment has {found}, but torchrun sets all of {', '.join(NAMES)} to whole "
             "numbers: start with torchrun, or unset them"
         ) from error
     return World(rank, ranks, local_rank, local_ranks)

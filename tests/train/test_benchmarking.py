@@ -15,6 +15,7 @@ from augcli.train.benchmarking import benchmark
 from augcli.train.config import BenchmarkConfig
 from augcli.train.report import REPORT_FILES
 from augcli.train.stop import Interrupted
+from augcli.train.world import NAMES
 
 
 def files_in(folder: Path) -> list[str]:
@@ -140,3 +141,11 @@ def test_paths_may_be_text_from_python(
     out: Any = str(tmp_path / "bench")
     benchmarking.benchmark(BenchmarkConfig(data=str(split_photos), out=out))
     assert seen == [Path(out)]
+
+
+def test_it_measures_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in zip(NAMES, ("1", "2", "1", "2"), strict=True):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="start it without torchrun"):
+        benchmark(BenchmarkConfig(out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

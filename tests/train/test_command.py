@@ -11,12 +11,23 @@ import pytest
 from augcli.cli import train as train_command
 from augcli.train.command import command_line
 from augcli.train.config import BenchmarkConfig, TrainConfig
+from augcli.train.world import World
 
 
 def test_only_what_is_not_the_default_is_said() -> None:
     assert command_line("benchmark", BenchmarkConfig()) == "augcli benchmark"
     assert command_line("train", TrainConfig(lr=0.1, resume=True)) == (
         "augcli train --lr 0.1 --resume"
+    )
+
+
+def test_torchrun_comes_before_it() -> None:
+    config = TrainConfig(resume=True)
+    assert command_line("train", config, World(1, 4, 1, 4)) == (
+        "torchrun --nproc-per-node 4 --no-python augcli train --resume"
+    )
+    assert command_line("train", config, World(1, 4, 1, 2)) == (
+        "torchrun --nnodes 2 --nproc-per-node 2 --no-python augcli train --resume"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -78,6 +79,16 @@ def test_modes_and_statistics_are_left_alone() -> None:
 def test_more_or_fewer_samples_than_the_split_has(claimed: int) -> None:
     with pytest.raises(AugcliError, match=f"got 10 samples where the split has {claimed}"):
         evaluate(Brightness(), Fixed(10, 4, claimed), CPU)
+
+
+def test_a_sample_that_comes_twice() -> None:
+    class Twice(Fixed):
+        def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+            for batch in super().batches(epoch, start):
+                yield dataclasses.replace(batch, indices=batch.indices // 2)
+
+    with pytest.raises(AugcliError, match="some of the 10 samples more than once"):
+        evaluate(Brightness(), Twice(10, 4), CPU)
 
 
 def test_an_empty_split() -> None:

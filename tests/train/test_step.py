@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional
 
 from augcli.manifests.errors import UsageError
-from augcli.train.batch import Batch
+from augcli.train.batch import Batch, Fault
 from augcli.train.step import LABEL_SMOOTHING, choose_device, normalise, to_device, train_step
+from augcli.train.world import World
 
 CPU = torch.device("cpu")
 
@@ -69,6 +70,19 @@ def test_a_step_follows_the_smoothed_loss_and_reports_the_plain_one() -> None:
         torch.testing.assert_close(changed.detach(), (old - 0.1 * old.grad).detach())
 
 
+def test_a_batch_without_a_view_changes_nothing() -> None:
+    model = linear_model()
+    before = model.get_parameter("1.weight").detach().clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    train_step(model, optimizer, batch(), CPU)
+    after = model.get_parameter("1.weight").detach().clone()
+    assert not torch.equal(after, before)
+    empty = Batch(images()[:0], torch.arange(0), (), np.arange(0), 1, (Fault("key0", "torn"),))
+    outcome = train_step(model, optimizer, empty, CPU)
+    assert (outcome.samples, outcome.skipped) == (0, 1)
+    assert torch.equal(model.get_parameter("1.weight"), after)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_leaves_the_weights(bad: float) -> None:
     model = linear_model()
@@ -90,3 +104,8 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     assert choose_device("auto") == choose_device("cuda") == torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("auto", World(3, 4, 1, 2)) == torch.device("cuda", 1)
+    assert choose_device("cpu", World(3, 4, 1, 2)) == CPU
+    with pytest.raises(UsageError, match="4 ranks on this machine, where torch sees 2 CUDA"):
+        choose_device("auto", World(1, 4, 1, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -23,6 +24,34 @@ def test_a_sigint_after_that_raises(first: signal.Signals) -> None:
     with pytest.raises(KeyboardInterrupt), StopRequest():
         signal.raise_signal(first)
         signal.raise_signal(signal.SIGINT)
+
+
+def test_ranks_stop_when_all_know_of_it() -> None:
+    with StopRequest(agreed=True) as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signal is None
+        assert stop.votes == [0, 1]
+        stop.count([0, 0])
+        assert stop.signal is None
+        stop.count([0, 3])
+        assert stop.signal == signal.SIGTERM
+        stop.count([1, 3])
+        assert stop.signal == signal.SIGTERM
+    with StopRequest(agreed=True) as stop:
+        stop.count([2, 1])
+        assert stop.signal == SIGNALS[0]
+
+
+def test_listening_may_begin_later() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    stop = StopRequest()
+    with ExitStack() as stack:
+        stack.push(stop)
+        assert [signal.getsignal(number) for number in SIGNALS] == before
+        stop.listen()
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_handlers_come_back_also_after_an_error() -> None:
