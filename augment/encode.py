@@ -43,7 +43,8 @@ class Codec:
 
     `encode` takes pixels and a quality, 1 to 100; lossless codecs ignore the quality.
     `decode_into` decodes into C-contiguous memory of the image's shape. Both decoders raise
-    DecodeError, that one also for an image of another shape.
+    DecodeError, that one also for an image of another shape. Where pixels of a shape are stored
+    as they are, `pixels_at` says how many bytes come before them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Codec:
     encode: Encoder
     decode: Decoder
     decode_into: DecoderInto
+    pixels_at: Callable[[tuple[int, ...]], int] | None = None
 
 
 def _encode_jpeg(image: Pixels, quality: int) -> bytes:
@@ -137,6 +139,10 @@ def _npy_head(shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()[: -math.prod(shape)]
 
 
+def _npy_start(shape: tuple[int, ...]) -> int:
+    return len(_npy_head(shape))
+
+
 def _view_npy(data: bytes | memoryview) -> Pixels:
     header = _NPY_HEADER.match(data)
     if header is None:
@@ -153,7 +159,7 @@ CODECS = {
         Codec("jpeg", "jpg", False, _encode_jpeg, _decode_jpeg, _decode_jpeg_into),
         Codec("png", "png", True, _encode_png, _decode_file, _decode_file_into),
         Codec("webp", "webp", True, _encode_webp, _decode_file, _decode_file_into),
-        Codec("npy", "npy", True, _encode_npy, _decode_npy, _decode_npy_into),
+        Codec("npy", "npy", True, _encode_npy, _decode_npy, _decode_npy_into, _npy_start),
     )
 }
 

@@ -27,13 +27,21 @@ class ShardMap:
         Raises:
             AugcliError: the shard is missing or shorter than that.
         """
-        mapped = self._maps.get(shard) or self._open(shard)
+        mapped = self.mapped(shard)
         if offset < 0 or length < 0 or offset + length > len(mapped):
             raise AugcliError(
                 f"{self.folder / shard}: {length} bytes at {offset} lie outside its "
                 f"{len(mapped)} bytes: it was changed; run augcli verify, then expand again"
             )
         return memoryview(mapped)[offset : offset + length]
+
+    def mapped(self, shard: str) -> mmap.mmap:
+        """A whole shard, valid until `close`.
+
+        Raises:
+            AugcliError: it is missing.
+        """
+        return self._maps.get(shard) or self._open(shard)
 
     def close(self) -> None:
         """Forget all maps. Views handed out keep theirs alive until they go."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from augcli.manifests.errors import AugcliError
-from augcli.train.batch import Batch, Source
+from augcli.train.batch import Batch, Fault, Source
 from augcli.train.feeding import on_device
 from augcli.train.state import RunState
 from augcli.train.stop import StopRequest
@@ -38,8 +38,11 @@ def train_epoch(
     source: Source,
     stop: StopRequest,
     progress: Callable[[Progress], None] | None = None,
+    skipped: Callable[[Sequence[Fault]], None] | None = None,
 ) -> None:
     """Take the steps of the running epoch that are left.
+
+    `progress` hears of each step, `skipped` of the views that its batch lacks on this rank.
 
     Raises:
         StopAsked: a signal came; `state` is exactly after some step.
@@ -51,6 +54,8 @@ def train_epoch(
         started = time.perf_counter()
         outcome = state.step(batch, stop)
         state.add_time(wait_seconds + time.perf_counter() - started, wait_seconds)
+        if skipped is not None and batch.faults:
+            skipped(batch.faults)
         if progress is not None:
             progress(Progress(state.epoch + 1, state.batch, source.batches_per_epoch, outcome.loss))
         if stop.signal is not None:

@@ -1,7 +1,8 @@
 """The run folder: its files, and how each is written whole.
 
 args.yaml, summary.csv, run.json, last.pt, best.pt, events.out.tfevents…, curves.png and
-confusion.png; `run.json` comes last, so that its presence says that the run is finished.
+confusion.png, and skipped.jsonl where views were left out; `run.json` comes last, so that its
+presence says that the run is finished.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
+
+if TYPE_CHECKING:
+    from augcli.train.batch import Fault
 
 FORMAT = "augcli-run"
 VERSION = 1
@@ -94,6 +99,10 @@ class RunFolder:
         """The confusion matrix of the final evaluation."""
         return self.folder / "confusion.png"
 
+    def skipped(self, rank: int) -> Path:
+        """The views that a rank left out because they could not be read; if it did."""
+        return self.folder / (f"skipped-{rank}.jsonl" if rank else "skipped.jsonl")
+
     def holds_run(self) -> bool:
         """Whether a run has written here already."""
         files = (self.args, self.summary, self.record, self.last, self.best)
@@ -103,6 +112,18 @@ class RunFolder:
 def write_args(path: Path, config: dict[str, Any]) -> None:
     """`args.yaml`: the config as plain values, in the order of its fields."""
     write_atomic(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def add_skipped(path: Path, epoch: int, faults: Sequence[Fault]) -> None:
+    """One line for each view left out in `epoch` (from 1): epoch, key, reason.
+
+    Lines of an epoch that a kill cut short may come again.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)  # on another machine than rank 0's
+    with open(path, "a", encoding="utf-8") as file:
+        for fault in faults:
+            line = {"epoch": epoch, "key": fault.key, "reason": fault.reason}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def write_summary(path: Path, rows: list[Row]) -> None:

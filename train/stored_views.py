@@ -71,12 +71,20 @@ class StoredViews:
         self._lengths = table.column("length").to_numpy()
         self._checksums = table.column("crc32").to_numpy()
         self._checked = bytearray(len(self._offsets))
+        self._pixels_at: int | None = None
+        pixels_at = codec_named(self._codec_name).pixels_at
+        if pixels_at is not None and isinstance(self._shards, ShardMap):
+            size = int(manifest.options["size"])
+            self._pixels_at = pixels_at((size, size, 3))
 
     def read(self, indices: npt.NDArray[np.int64], epoch: int, out: Pixels) -> list[RowFault]:
         """Fill `out` with the stored views, decoded."""
+        rows = (epoch % self.rounds) * len(self.samples) + indices
+        if self._pixels_at is not None and all(map(self._checked.__getitem__, rows.tolist())):
+            self._copy(rows, out)
+            return []
         decode_into = codec_named(self._codec_name).decode_into
         names, read, checked = self._shard_names, self._shards.read, self._checked
-        rows = (epoch % self.rounds) * len(self.samples) + indices
         places = zip(
             rows.tolist(),
             self._shard_numbers[rows].tolist(),
@@ -111,6 +119,18 @@ class StoredViews:
     def close(self) -> None:
         """Forget all maps."""
         self._shards.close()
+
+    def _copy(self, rows: npt.NDArray[np.int64], out: Pixels) -> None:
+        """Views that are stored as they are, and were read and held against their checksums."""
+        assert self._pixels_at is not None and isinstance(self._shards, ShardMap)
+        images = out.reshape(len(out), -1)
+        size = images.shape[1]
+        mapped, names, copy = self._shards.mapped, self._shard_names, np.copyto
+        starts = (self._offsets[rows] + self._pixels_at).tolist()
+        for image, shard, start in zip(
+            images, self._shard_numbers[rows].tolist(), starts, strict=True
+        ):
+            copy(image, np.frombuffer(mapped(names[shard]), np.uint8, size, start))
 
     def _check(self, row: int, data: memoryview) -> None:
         if zlib.crc32(data) != self._checksums[row]:

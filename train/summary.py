@@ -44,6 +44,10 @@ def print_training(result: TrainResult, console: Console) -> None:
             console,
         )
         pictures.append(str(run.confusion))
+    skipped = sum(row.skipped for row in result.rows)
+    if skipped:
+        times = "once" if skipped == 1 else f"{skipped:,} times"
+        _print_line(f"skipped     a view {times}, listed in {run.skipped(0)}", console)
     _print_line(f"checkpoints {run.best}, {run.last}", console)
     _print_line(f"look at     {', '.join(pictures)}", console)
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,7 +15,7 @@ import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.settings import check_settings
-from augcli.train.batch import Sources
+from augcli.train.batch import Fault, Sources
 from augcli.train.checkpoint import (
     Checkpoint,
     damaged,
@@ -35,6 +35,7 @@ from augcli.train.record import (
     EventLog,
     Row,
     RunFolder,
+    add_skipped,
     write_args,
     write_summary,
 )
@@ -165,10 +166,14 @@ def _train(
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """The epochs that are left."""
+
+    def skipped(faults: Sequence[Fault]) -> None:
+        add_skipped(run.skipped(state.together.world.rank), state.epoch + 1, faults)
+
     with _shown(run, state, report) as show:
         while state.epoch < config.epochs:
             try:
-                train_epoch(state, sources.train, stop, progress)
+                train_epoch(state, sources.train, stop, progress, skipped)
             except StopAsked as asked:
                 _interrupt(config, run, state, stop, asked)
             except FloatingPointError as error:

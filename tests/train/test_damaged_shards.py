@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -129,11 +130,13 @@ def test_or_skipped(dataset: Path, config: TrainConfig, damage: Callable[[Path],
 def test_a_training_counts_what_it_skips(
     dataset: Path, config: TrainConfig, tmp_path: Path
 ) -> None:
-    flip_a_bit(dataset)
+    damaged = flip_a_bit(dataset)
     skipping = dataclasses.replace(config, on_error="skip", out=tmp_path / "run")
     result = train(skipping)
     assert [row.skipped for row in result.rows] == [0, 1]
     header, *lines = (tmp_path / "run" / "summary.csv").read_text().splitlines()
+    (told,) = map(json.loads, (tmp_path / "run" / "skipped.jsonl").read_text().splitlines())
+    assert told["epoch"] == 2 and {told["key"]} == damaged and "at byte" in told["reason"]
     assert [line.split(",")[header.split(",").index("skipped")] for line in lines] == ["0", "1"]
 
 
