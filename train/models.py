@@ -118,9 +118,8 @@ def check_forward(model: nn.Module, name: str, size: Size, batch: int = 2) -> No
     except (ValueError, RuntimeError, AssertionError) as error:
         if batch == 1 and "more than 1 value per channel" in str(error):
             raise UsageError(
-                f"--batch-size: it leaves one sample for the last batch, or for a rank's share of "
-                f"it, and at {size[0]}x{size[1]} pixels '{name}' can't normalise over one: choose "
-                "another"
+                "--batch-size: it leaves a last batch of one sample, or one for a rank, and at "
+                f"{size[0]}x{size[1]} pixels '{name}' can't normalise over one: choose another"
             ) from error
         raise _wrong_size(name, size, error) from error
     finally:
