@@ -33,7 +33,7 @@ from augcli.train.batch_memory import (
 )
 from augcli.train.views import RowFault, Views
 
-MOST_VIEWS_PER_TASK = 16
+MOST_VIEWS_PER_TASK = 32
 
 Indices = npt.NDArray[np.int64]
 Filled = Callable[[], list[RowFault]]

@@ -13,6 +13,7 @@ from augcli.augment.decode import DecodeError, Pixels
 from augcli.augment.encode import codec_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import Manifest
+from augcli.manifests.samples import numbers
 from augcli.shards.reader import ShardMap, ViewFiles
 from augcli.shards.remote import RemoteShards
 from augcli.shards.urls import Place
@@ -61,15 +62,15 @@ class StoredViews:
         self._codec_name = str(manifest.options["codec"])
         table = samples.of_split(split)
         first = table.slice(0, manifest.splits[split].views_per_round)
-        labels = first.column("label").to_numpy().astype(np.int64)
+        labels = numbers(first.column("label"))
         self.samples = Labelled(tuple(first.column("key").to_pylist()), labels)
         self.rounds = samples.rounds(split)
-        named = table.column("shard").combine_chunks().dictionary_encode()
-        self._shard_names: list[str] = named.dictionary.to_pylist()
-        self._shard_numbers = named.indices.to_numpy().astype(np.int64)
-        self._offsets = table.column("offset").to_numpy()
-        self._lengths = table.column("length").to_numpy()
-        self._checksums = table.column("crc32").to_numpy()
+        named = table.column("shard").dictionary_encode().unify_dictionaries()
+        self._shard_names: list[str] = named.chunk(0).dictionary.to_pylist() if len(named) else []
+        self._shard_numbers = numbers(named)
+        self._offsets = numbers(table.column("offset"))
+        self._lengths = numbers(table.column("length"))
+        self._checksums = numbers(table.column("crc32"))
         self._checked = bytearray(len(self._offsets))
         self._pixels_at: int | None = None
         pixels_at = codec_named(self._codec_name).pixels_at

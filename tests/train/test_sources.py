@@ -6,6 +6,8 @@ import dataclasses
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,3 +180,15 @@ def test_counts_that_the_manifest_gets_wrong(dataset: Path) -> None:
     edit_manifest(dataset, lambda content: content.update(rounds=0))
     with pytest.raises(AugcliError, match=r"36 train rows .* 36 views: 18 in each of 0 rounds"):
         open_sources(TrainConfig(shards=dataset), "cpu")
+
+
+def test_the_first_batch_does_not_wait_for_pandas(dataset: Path) -> None:
+    code = """
+import sys
+from augcli.train import TrainConfig, open_sources
+sources = open_sources(TrainConfig(shards=sys.argv[1], workers=1), "cpu").sources
+next(sources.train.batches(0))
+sources.close()
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, str(dataset)], check=True)
