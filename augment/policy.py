@@ -141,9 +141,15 @@ def checked_spec(name: str, serialized: Mapping[str, Any]) -> PolicySpec:
     Raises:
         UsageError: it is not what `augcli` would have written; the message names the field.
     """
+    identity = policy_id("of a manifest", json.dumps(serialized, sort_keys=True), 0)
+    known = recall_policy(identity)
+    if known is not None:
+        return PolicySpec(name, known)
     from augcli.augment.policy_serial import normalized
 
-    return spec_of(name, normalized(serialized))
+    spec = spec_of(name, normalized(serialized))
+    remember_policy(identity, spec.text)
+    return spec
 
 
 def spec_of(name: str, serialized: Mapping[str, Any]) -> PolicySpec:

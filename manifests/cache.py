@@ -12,6 +12,8 @@ from pathlib import Path
 
 from augcli.manifests.files import write_atomic
 
+MOST_PLACES = 8
+
 
 def cache_folder() -> Path:
     """`$AUGCLI_CACHE`, else `augcli` in the user's cache folder. It may not exist yet."""
@@ -23,17 +25,24 @@ def cache_folder() -> Path:
 
 def remember_root(fingerprint: str, root: Path) -> None:
     """Note where the reference dataset is; a cache that can't be written is no failure."""
+    place = os.fsencode(root.resolve())
     with contextlib.suppress(OSError):
         folder = cache_folder() / "references"
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / f"{fingerprint}.txt", os.fsencode(root.resolve()))
+        earlier = [other for other in _places(fingerprint) if other != place]
+        places = [place, *earlier[: MOST_PLACES - 1]]
+        write_atomic(folder / f"{fingerprint}.txt", b"\0".join(places))
 
 
 def recall_root(fingerprint: str) -> Path | None:
-    """Where the reference dataset was last seen, if that folder still exists."""
+    """Where the reference dataset was last seen: the last such folder that still exists."""
+    roots = map(os.fsdecode, _places(fingerprint))
+    return next((Path(root) for root in roots if os.path.isdir(root)), None)  # noqa: PTH112, is_dir raises
+
+
+def _places(fingerprint: str) -> list[bytes]:
     try:
         content = (cache_folder() / "references" / f"{fingerprint}.txt").read_bytes()
     except OSError:
-        return None
-    root = os.fsdecode(content)
-    return Path(root) if os.path.isdir(root) else None  # noqa: PTH112, is_dir raises
+        return []
+    return [place for place in content.split(b"\0") if place]

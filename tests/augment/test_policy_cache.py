@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +176,20 @@ def test_what_fails_is_not_remembered(cache: Path, policy_file: Path) -> None:
         with pytest.raises(AugcliError, match="Bogus"):
             resolve_policy(str(policy_file), SIZE)
     assert not (cache / "policies").exists()
+
+
+def test_a_manifest_s_policy_is_checked_once(tmp_path: Path) -> None:
+    """The second time, nothing has to be imported for it, and it is the same."""
+    text = resolve_policy("side-on", 32).text
+    code = """
+import json, sys
+from augcli.augment.policy import checked_spec
+print(checked_spec("side-on", json.loads(sys.argv[1])).text, "albumentations" in sys.modules)
+"""
+    environment = {**os.environ, "AUGCLI_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", code, text]
+    found = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert found == [f"{text} True\n", f"{text} False\n"]

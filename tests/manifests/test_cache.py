@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from augcli.manifests.cache import cache_folder, recall_root, remember_root
+from augcli.manifests.cache import MOST_PLACES, cache_folder, recall_root, remember_root
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +43,22 @@ def test_remembers_absolute_paths(
     assert recall_root("e" * 64) is None
 
 
-def test_the_last_place_counts(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
+def test_the_last_place_counts_that_is_still_there(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "b"):
+        (tmp_path / name).mkdir(exist_ok=True)
         remember_root("f", tmp_path / name)
-    assert recall_root("f") == tmp_path / "b"
-    (tmp_path / "b").rmdir()
+    for name in ("b", "c", "a"):
+        assert recall_root("f") == tmp_path / name
+        (tmp_path / name).rmdir()
+    assert recall_root("f") is None
+
+
+def test_places_are_not_remembered_for_ever(tmp_path: Path) -> None:
+    for number in range(2 * MOST_PLACES):
+        (tmp_path / str(number)).mkdir()
+        remember_root("f", tmp_path / str(number))
+    for number in range(MOST_PLACES, 2 * MOST_PLACES):
+        (tmp_path / str(number)).rmdir()
     assert recall_root("f") is None
 
 
