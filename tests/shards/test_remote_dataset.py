@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 
 from augcli.augment import ExpandConfig, expand
@@ -19,7 +20,7 @@ from augcli.shards.remote import RemoteShards
 from augcli.shards.remote_dataset import open_remote_dataset
 from augcli.shards.shard_cache import ShardCache
 from augcli.train.stored_samples import StoredSamples
-from augcli.train.views import StoredViews
+from augcli.train.stored_views import StoredViews
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +79,15 @@ def test_every_view_of_every_round(url: str, expanded: Path, cache: ShardCache) 
     manifest = read_manifest(folder)
     for split in ("train", "val", "test"):
         here = StoredViews(expanded, manifest, StoredSamples(expanded, manifest), split)
-        there = StoredViews(folder, manifest, StoredSamples(folder, manifest), split)
-        there._shards = RemoteShards(url, manifest.shards, cache)
-        for sample in range(len(here.samples)):
-            for epoch in range(2):
-                assert (here.read(sample, epoch) == there.read(sample, epoch)).all()
-        there._shards.close()
+        remote = RemoteShards(url, manifest.shards, cache)
+        there = StoredViews(folder, manifest, StoredSamples(folder, manifest), split, remote)
+        size = int(manifest.options["size"])
+        every = np.arange(len(here.samples))
+        for epoch in range(2):
+            near, far = np.zeros((2, len(every), size, size, 3), np.uint8)
+            assert here.read(every, epoch, near) == there.read(every, epoch, far) == []
+            assert near.any() and (near == far).all()
+        there.close()
 
 
 def test_the_manifest_is_fetched_anew_and_the_samples_once(served: Any, cache: ShardCache) -> None:
