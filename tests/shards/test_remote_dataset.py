@@ -14,7 +14,7 @@ import pytest
 from augcli.augment import ExpandConfig, expand
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import sha256_bytes
-from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, read_manifest
+from augcli.manifests.manifest import FORMAT_VERSION, MANIFEST_FILE, SAMPLES_FILE, read_manifest
 from augcli.shards.patience import Patience
 from augcli.shards.remote import RemoteShards
 from augcli.shards.remote_dataset import open_remote_dataset
@@ -153,7 +153,10 @@ def test_samples_that_are_not_the_manifests(served: Any, cache: ShardCache, bad:
         ("{", "not readable as JSON.*remove http"),
         ('{"format": "x"}', "not an augcli manifest"),
         ('{"format": "augcli-dataset", "format_version": 1}', "format version 1"),
-        ('{"format": "augcli-dataset", "format_version": 2}', "a field is missing"),
+        (
+            f'{{"format": "augcli-dataset", "format_version": {FORMAT_VERSION}}}',
+            "a field is missing",
+        ),
     ],
 )
 def test_no_manifest(served: Any, cache: ShardCache, text: str, words: str) -> None:
