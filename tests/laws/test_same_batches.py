@@ -130,12 +130,12 @@ def test_each_sample_once_from_one_shard_after_another(split_photos: Path, tmp_p
 @pytest.mark.parametrize("source", ["shards", "on-the-fly"])
 def test_the_same_losses_to_the_last_bit(jpegs: Path, tmp_path: Path, source: str) -> None:
     losses = []
-    for number, way in enumerate((WAYS[0], WAYS[1], WAYS[2], WAYS[6])):
+    for number, way in enumerate((WAYS[0], WAYS[1], WAYS[2], WAYS[6])):  # 0, 1 and 4 workers
         config = config_for(jpegs, source, residual="flip,shift,erase,mixup,cutmix", **way)
-        result = train(dataclasses.replace(config, out=tmp_path / str(number)))
+        result = train(dataclasses.replace(config, epochs=3, out=tmp_path / str(number)))
         losses.append([(row.train_loss, row.val_loss) for row in result.rows])
     assert all(found == losses[0] for found in losses[1:])
-    assert len(set(losses[0])) == EPOCHS
+    assert len(set(losses[0])) == 3
 
 
 def test_from_stored_originals_with_balanced_classes(photos: Path, tmp_path: Path) -> None:
