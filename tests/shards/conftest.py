@@ -20,6 +20,12 @@ SHARD_BYTES = 5000
 NAMES = tuple(f"train-r000-{number:05d}.tar" for number in range(8))
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fresh processes import test files by their names, and pytest alone doesn't see to it."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+
+
 class Server:
     """Serves `files` by path. Each fault in `faults[path]` spoils one request for it.
 

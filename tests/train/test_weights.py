@@ -20,7 +20,7 @@ from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.train.checkpoint import Checkpoint, save_checkpoint
+from augcli.train.checkpoint import VERSION, Checkpoint, save_checkpoint
 from augcli.train.models import build_model
 from augcli.train.weights import load_weights
 
@@ -229,7 +229,7 @@ def test_nothing_is_executed(form: str, tmp_path: Path) -> None:
         ({"a": 1}, "entry 'a' is a int"),
         ({"a": torch.zeros(1), "module.a": torch.zeros(1)}, "two entries for a"),
         ({"format": "augcli-checkpoint", "version": 99}, "version 99"),
-        ({"format": "augcli-checkpoint", "version": 1}, "holds no weights"),
+        ({"format": "augcli-checkpoint", "version": VERSION}, "holds no weights"),
     ],
 )
 def test_what_is_no_file_of_weights(content: object, message: str, tmp_path: Path) -> None:
