@@ -6,17 +6,24 @@ A fork has only the thread that called it: what the workers do must not need any
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 CAN_FORK = sys.platform == "linux"
+AHEAD = 4
+"""Tasks for each process that are at work or wait for it."""
+
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
 
 
 class ForkPool:
@@ -29,6 +36,7 @@ class ForkPool:
         life, self._ours = os.pipe()  # the workers read: its end is the end of this process
         self._theirs = life
         context = multiprocessing.get_context("fork")
+        self._workers = workers
         self._pool = ProcessPoolExecutor(workers, context, _begin, (life, self._ours, begin))
         self._forked = False
 
@@ -39,7 +47,8 @@ class ForkPool:
             BrokenProcessPool: a process was killed; the future may raise it too.
         """
         if self._forked:
-            return self._pool.submit(work, *arguments)
+            with _no_interrupts():
+                return self._pool.submit(work, *arguments)
         self._forked = True
         try:
             with _no_interrupts(), warnings.catch_warnings():
@@ -47,6 +56,38 @@ class ForkPool:
                 return self._pool.submit(work, *arguments)
         finally:
             os.close(self._theirs)
+
+    def results(
+        self, work: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]
+    ) -> Iterator[ResultT]:
+        """Results as they finish. The processes are there when this returns.
+
+        Few tasks are under way at a time, and an interruption finds no lock held that the pool
+        needs to end; `concurrent.futures.as_completed` holds one for each task while it begins.
+
+        Raises:
+            BrokenProcessPool: a process was killed.
+        """
+        done: queue.SimpleQueue[Future[ResultT]] = queue.SimpleQueue()
+
+        def start(task: TaskT) -> None:
+            with _no_interrupts():
+                self.submit(work, task).add_done_callback(done.put)
+
+        left = iter(tasks)
+        under_way = 0
+        for task in itertools.islice(left, self._workers * AHEAD):
+            start(task)
+            under_way += 1
+
+        def finished() -> Iterator[ResultT]:
+            for task in left:
+                yield done.get().result()
+                start(task)
+            for _ in range(under_way):
+                yield done.get().result()
+
+        return finished()
 
     def close(self) -> None:
         """Let the processes end what they are at, and drop the rest. Idempotent."""

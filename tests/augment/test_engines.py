@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
-from augcli.augment import engines
+from augcli.augment import engines, forks
+from augcli.augment.forks import ForkPool
 from augcli.manifests.errors import AugcliError
 
 ENGINES = ["here", "forks", "fresh"]
@@ -102,6 +103,26 @@ def test_a_killed_worker_is_told(name: str) -> None:
         pytest.raises(AugcliError, match=r"a worker process was killed.*--workers"),
     ):
         list(engines.run_tasks(dies_at_three, range(8), workers))
+
+
+def test_few_tasks_are_under_way_at_a_time() -> None:
+    """However many there are: each holds a lock for a moment, in which Ctrl-C may come."""
+    begun: list[int] = []
+
+    def tasks() -> Iterator[int]:
+        for number in range(100):
+            begun.append(number)
+            yield number
+
+    pool = ForkPool(2, engines.begin_worker)
+    try:
+        results = pool.results(square, tasks())
+        assert len(begun) == 2 * forks.AHEAD
+        for number, _ in enumerate(results, start=1):
+            assert len(begun) <= number + 2 * forks.AHEAD
+    finally:
+        pool.close()
+    assert number == len(begun) == 100
 
 
 def test_giving_up_ends_the_workers(tmp_path: Path) -> None:

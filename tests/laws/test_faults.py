@@ -337,11 +337,16 @@ def test_ctrl_c(photos: Path, tmp_path: Path, format: str, workers: int, whom: s
         text=True,
         start_new_session=True,
     )
-    _wait_until(lambda: any((out / WORK_FOLDER).glob("*.tmp")), process)
-    time.sleep(0.1)
-    (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGINT)
-    started = time.monotonic()
-    output, told = process.communicate(timeout=60)
+    try:
+        _wait_until(lambda: any((out / WORK_FOLDER).glob("*.tmp")), process)
+        time.sleep(0.1)
+        (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGINT)
+        started = time.monotonic()
+        output, told = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     assert time.monotonic() - started < 30
     assert process.returncode == 130, told
     assert [line for line in told.splitlines() if line] == [
