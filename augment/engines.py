@@ -58,24 +58,20 @@ def _in_forks(
 ) -> Generator[ResultT, None, None]:
     """Forked workers; they end with this process, however it ends."""
     pool = ForkPool(workers, begin_worker)
-    try:
-        futures = [pool.submit(work, task) for task in tasks]
-    except BaseException:
-        pool.stop()
-        raise
-    results = _results(pool, futures)
+    results = _results(pool, work, tasks)
     next(results)  # begun, so that closing it ends the workers
     return results
 
 
-def _results(pool: ForkPool, futures: list[Any]) -> Generator[Any, None, None]:
-    from concurrent.futures import as_completed
+def _results(
+    pool: ForkPool, work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT]
+) -> Generator[Any, None, None]:
     from concurrent.futures.process import BrokenProcessPool
 
     try:
+        results = pool.results(work, tasks)
         yield None
-        for future in as_completed(futures):
-            yield future.result()
+        yield from results
     except BrokenProcessPool as error:
         raise AugcliError(_LOST_WORKER) from error
     except BaseException:
@@ -87,10 +83,15 @@ def _results(pool: ForkPool, futures: list[Any]) -> Generator[Any, None, None]:
 
 def begin_worker() -> None:
     """One thread per process; Ctrl-C is the parent's to handle."""
+    one_thread_each()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def one_thread_each() -> None:
+    """For workers side by side: OpenCV's own threads would only stand in each other's way."""
     import cv2
 
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _in_fresh_processes(
@@ -120,12 +121,16 @@ def _in_worker(work: Callable[[TaskT], ResultT], task: TaskT, parent: int) -> Re
     if not _watching:
         _watching = True
         begin_worker()
-        threading.Thread(target=exit_without, args=(parent,), daemon=True).start()
+        end_with(parent)
     return work(task)
 
 
-def exit_without(parent: int) -> None:
-    """End this process when `parent` has ended, however it did. Never returns: for a thread."""
+def end_with(parent: int) -> None:
+    """Have this process end when `parent` has, however it did."""
+    threading.Thread(target=_exit_without, args=(parent,), daemon=True).start()
+
+
+def _exit_without(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os._exit(1)

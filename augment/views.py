@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from augcli.augment.config import DEFAULT_MAX_MEGAPIXELS
@@ -59,6 +60,24 @@ class Recipe:
         """Whether all its policies are; threads can then make views side by side."""
         specs = [self.policy, *(spec for _, spec in self.class_policies)]
         return all(spec.build().is_compiled for spec in specs)
+
+
+class ViewMakers:
+    """A maker for each thread: its generators and its memory can't be shared. Picklable."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._of_thread = threading.local()
+
+    def own(self) -> ViewMaker:
+        """The calling thread's."""
+        maker: ViewMaker | None = getattr(self._of_thread, "maker", None)
+        if maker is None:
+            maker = self._of_thread.maker = ViewMaker(self._recipe)
+        return maker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ViewMakers, (self._recipe,)
 
 
 class ViewMaker:

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from side_by_side.alternation import Alternation, say
-from side_by_side.arguments import count, names_of
+from side_by_side.arguments import add_shared, count, names_of
 from side_by_side.data import choose, find_images, gather, training_folder
 from side_by_side.floor import measure
 from side_by_side.machine import cores, describe, load
@@ -156,8 +156,8 @@ def parser() -> argparse.ArgumentParser:
         description="Augmented views per second of augcli and of other tools, side by side.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    add_shared(result)
     add = result.add_argument
-    add("--data", type=Path, required=True, help="folder per class; train/ in it, if it is there")
     add("--size", type=count, default=224, help="pixels of a view's side")
     add("--copies", type=count, default=5, help="views of each image")
     add("--workers", type=count, default=cores(), help="processes")
@@ -170,9 +170,6 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--limit-images", type=count, help="images to use, chosen by a hash of their names")
     add("--policy", choices=list(POLICIES), default="flat", help="what is done to the views")
-    add("--timeout", type=float, default=3600.0, help="seconds after which a run is ended")
-    add("--tmp", type=Path, help="where the temporary folder is made")
-    add("--json", type=Path, help="file for all results")
     add("--markdown", type=Path, help="file for the report that is printed")
     return result
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from rich.console import Console
 from side_by_side.alternation import Alternation, say
-from side_by_side.arguments import count, names_of
+from side_by_side.arguments import add_shared, count, names_of
 from side_by_side.data import choose, find_images, gather, training_folder
 from side_by_side.machine import describe, load
 from side_by_side.policies import policy_argument
@@ -153,8 +153,8 @@ def parser() -> argparse.ArgumentParser:
         description="Training batches per second of augcli and of other loaders, side by side.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    add_shared(result)
     add = result.add_argument
-    add("--data", type=Path, required=True, help="folder per class; train/ in it, if it is there")
     add("--size", type=count, default=224, help="pixels of an image's side")
     add("--batch", type=count, default=64, help="images of a batch")
     add("--workers", type=count, default=2, help="worker processes, or threads")
@@ -162,9 +162,6 @@ def parser() -> argparse.ArgumentParser:
     add("--rounds", type=count, default=3, help="timed runs of each reader")
     add("--only", type=names_of(READERS), default=list(READERS), help=f"of {','.join(READERS)}")
     add("--images", type=count, help="images to use, chosen by a hash of their names")
-    add("--timeout", type=float, default=3600.0, help="seconds after which a run is ended")
-    add("--tmp", type=Path, help="where the temporary folder is made")
-    add("--json", type=Path, help="file for all results")
     return result
 
 

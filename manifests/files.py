@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from augcli.manifests.errors import AugcliError
+from augcli.manifests.locks import let_go, lock_now, open_to_lock
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -75,42 +76,13 @@ def exclusive_lock(path: Path, message: str) -> Iterator[None]:
     if sys.platform == "win32":  # there two processes at once can't be told apart
         yield
         return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
-    _locked.add(descriptor)
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = open_to_lock(path, flags)
     try:
-        with _lock(descriptor, message):
-            yield
-    finally:
-        _locked.discard(descriptor)
-        os.close(descriptor)
-
-
-_locked: set[int] = set()
-
-
-def _close_locked() -> None:
-    """Else loader processes would hold the lock of a parent that was killed."""
-    for descriptor in _locked:
-        os.close(descriptor)
-    _locked.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_locked)
-
-
-@contextlib.contextmanager
-def _lock(descriptor: int, message: str) -> Iterator[None]:
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise AugcliError(message) from None
-    except OSError:  # a file system without locks, as some network ones: as on Windows
-        pass
-    try:
+        try:
+            lock_now(descriptor)
+        except BlockingIOError:
+            raise AugcliError(message) from None
         yield
     finally:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing does not while a fork has it open
+        let_go(descriptor)

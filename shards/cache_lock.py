@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_held: set[int] = set()
-
-
-def _close_held() -> None:
-    """Else a forked loader process would hold the locks of a parent that was killed."""
-    for descriptor in _held:
-        os.close(descriptor)
-    _held.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_held)
+from augcli.manifests.locks import let_go, lock_now, open_to_lock
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,7 @@ class Lock:
         if remove:
             with contextlib.suppress(OSError):
                 self.path.unlink()
-        _close(self.descriptor)
+        let_go(self.descriptor)
 
 
 def try_lock(path: Path) -> Lock | None:
@@ -52,16 +40,15 @@ def try_lock(path: Path) -> Lock | None:
         OSError: the file can't be made.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        _held.add(descriptor)
+        descriptor = open_to_lock(path, os.O_RDWR | os.O_CREAT)
         try:
-            is_real = _locked(descriptor)
+            is_real = lock_now(descriptor)
         except BlockingIOError:
-            _close(descriptor)
+            let_go(descriptor)
             return None
         if not is_real or _is_file(descriptor, path):
             return Lock(path, descriptor, is_real)
-        _close(descriptor)  # its last owner removed it meanwhile
+        let_go(descriptor)  # its last owner removed it meanwhile
 
 
 @contextlib.contextmanager
@@ -81,28 +68,8 @@ def locked(path: Path, pause: Callable[[], None], *, remove: bool) -> Iterator[L
         lock.release(remove=remove)
 
 
-def _close(descriptor: int) -> None:
-    if descriptor in _held:  # not in a fork, where it is closed already
-        _held.discard(descriptor)
-        os.close(descriptor)
-
-
 def _is_file(descriptor: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _locked(descriptor: int) -> bool:
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # a file system without locks
-        return False
-    return True

@@ -15,11 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from augcli.augment.decode import Pixels
-from augcli.augment.engines import begin_worker, exit_without
+from augcli.augment.engines import begin_worker, end_with, one_thread_each
 from augcli.augment.forks import CAN_FORK, ForkPool
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch_memory import (
@@ -31,11 +28,11 @@ from augcli.train.batch_memory import (
     private_memory,
     shared_memory,
 )
+from augcli.train.order import Indices
 from augcli.train.views import RowFault, Views
 
 MOST_VIEWS_PER_TASK = 32
 
-Indices = npt.NDArray[np.int64]
 Filled = Callable[[], list[RowFault]]
 """Waits until a block is filled, and tells what is missing."""
 
@@ -105,7 +102,7 @@ class ThreadFiller:
         """Hand the pieces out; they are taken up in this order."""
         if self._pool is None:
             self._closing.clear()
-            self._pool = ThreadPoolExecutor(self._threads, "augcli-loader", _one_thread_each)
+            self._pool = ThreadPoolExecutor(self._threads, "augcli-loader", one_thread_each)
         size = max(1, min(MOST_VIEWS_PER_TASK, -(-len(indices) // self._threads)))
         pieces = [
             (first, self._pool.submit(self._fill, block.pixels, indices, epoch, first, size))
@@ -203,7 +200,7 @@ class _FreshPool:
 
 
 def _begin_fresh(begin: Callable[[], None], parent: int) -> None:
-    threading.Thread(target=exit_without, args=(parent,), daemon=True).start()
+    end_with(parent)
     begin()
 
 
@@ -213,7 +210,8 @@ _blocks: dict[str, Pixels] = {}
 
 def _begin_process(views: Views) -> None:
     global _views
-    os.setpgid(0, 0)  # torchrun signals a rank's whole group, but the rank may have a step to end
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # torchrun signals a rank's whole group, which may have a step to end
     _views = views
     _blocks.clear()
     begin_worker()
@@ -224,10 +222,3 @@ def _fill_shared(path: str, shape: Shape, indices: Indices, epoch: int) -> list[
     if path not in _blocks:
         _blocks[path] = map_block(path, shape)
     return _views.read(indices, epoch, _blocks[path][: len(indices)])
-
-
-def _one_thread_each() -> None:
-    """OpenCV's own threads would only stand in each other's way."""
-    import cv2
-
-    cv2.setNumThreads(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from augcli.augment.decode import Pixels
-from augcli.augment.views import Recipe, ViewMaker
+from augcli.augment.views import Recipe, ViewMaker, ViewMakers
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.rounds import copies_of_round
 from augcli.train.frames import FolderFrames, Frames, SourceFile
@@ -36,18 +35,17 @@ class FreshViews:
     ) -> None:
         """`frames` number the images as `in_order(files)` does; by default, the files' own."""
         self._files = in_order(files)
-        self._recipe = recipe
         self._augmented = augmented
         self._originals = originals
         self._frames: Frames = FolderFrames(self._files) if frames is None else frames
-        self._own = threading.local()
+        self._makers = ViewMakers(recipe)
         labels = np.array([file.label for file in self._files], np.int64)
         self.samples = Labelled(tuple(file.key for file in self._files), labels)
         self.rounds = None if augmented else 1
 
     def read(self, indices: npt.NDArray[np.int64], epoch: int, out: Pixels) -> list[RowFault]:
         """Fill `out` with views made from the fitted images."""
-        maker = self._maker()
+        maker = self._makers.own()
         faults = []
         for place, sample in enumerate(indices.tolist()):
             try:
@@ -79,17 +77,3 @@ class FreshViews:
                 f"{type(error).__name__}: {error}; change the policy, or take the image out"
             ) from error
         cv2.cvtColor(view.rgbx, cv2.COLOR_RGBA2RGB, dst=out)
-
-    def _maker(self) -> ViewMaker:
-        """The calling thread's own: its generators and its memory can't be shared."""
-        maker: ViewMaker | None = getattr(self._own, "maker", None)
-        if maker is None:
-            maker = self._own.maker = ViewMaker(self._recipe)
-        return maker
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_own"}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._own = threading.local()

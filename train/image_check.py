@@ -6,14 +6,13 @@ An epoch must know beforehand which samples it has, and a resumed run whether th
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from augcli.augment.decode import DecodeError
 from augcli.augment.engines import default_workers
-from augcli.augment.views import Recipe, ViewMaker
+from augcli.augment.views import Recipe, ViewMakers
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import fingerprint, sha256_bytes
 from augcli.manifests.reference import Failure, Reference, Sample, check_trainable
@@ -48,15 +47,13 @@ def check_images(reference: Reference, recipe: Recipe) -> CheckedImages:
     Raises:
         AugcliError: too few can be used; the first that can't is named.
     """
-    own = threading.local()  # a maker's memory can't be shared
+    makers = ViewMakers(recipe)
 
     def look(sample: Sample) -> tuple[str, str]:
         """The hash, and why the image can't be used or ''."""
-        if not hasattr(own, "maker"):
-            own.maker = ViewMaker(recipe)
         try:
             data = reference.path(sample).read_bytes()
-            own.maker.fitted(data)
+            makers.own().fitted(data)
         except DecodeError as error:
             return "", str(error)
         except OSError as error:

@@ -30,8 +30,7 @@ class KeptViews:
         if not len(missing):
             np.take(self._pixels.pixels, rows, axis=0, out=out, mode="clip")
             return []
-        faults = self._read_missing(indices, epoch, missing, rows, out)
-        return faults
+        return self._read_missing(indices, epoch, missing, rows, out)
 
     def expect(self, indices: npt.NDArray[np.int64], epoch: int) -> None:
         """Tell the views of those that are not there yet."""

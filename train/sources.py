@@ -20,7 +20,7 @@ from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.batch import Source, Sources
 from augcli.train.config import TrainConfig
 from augcli.train.dataset import Dataset, open_dataset
-from augcli.train.frames import FolderFrames, Frames, StoredFrames
+from augcli.train.frames import FolderFrames, Frames, SourceFile, StoredFrames
 from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import check_images
 from augcli.train.loader import BatchLoader
@@ -151,10 +151,6 @@ def _fresh_from_dataset(
     check_versions(dataset.place, manifest)
     recipe = manifest_recipe(manifest)
     files = in_order(source_files(dataset.samples, manifest, config.data, config.from_originals))
-    augmented = source == "on-the-fly"
-    loading = Loading(
-        config, recipe.fit.size, device, world, holds_lock=augmented and not recipe.is_compiled
-    )
     frames: Frames = FolderFrames(files)
     if config.from_originals:
         if not manifest.originals:
@@ -162,12 +158,33 @@ def _fresh_from_dataset(
                 f"--from-originals: {dataset.place} has none: it was expanded with --no-originals"
             )
         frames = StoredFrames(dataset.views("train"), files, recipe.fit.size)
+    loading = _loading_fresh(config, source, device, world, recipe)
+    return _fresh(source, files, recipe, frames, loading, originals=manifest.originals), loading
+
+
+def _loading_fresh(
+    config: TrainConfig, source: str, device: torch.device, world: World, recipe: Recipe
+) -> Loading:
+    holds_lock = source == "on-the-fly" and not recipe.is_compiled
+    return Loading(config, recipe.fit.size, device, world, holds_lock=holds_lock)
+
+
+def _fresh(
+    source: str,
+    files: list[SourceFile],
+    recipe: Recipe,
+    frames: Frames,
+    loading: Loading,
+    *,
+    originals: bool,
+) -> Source:
+    """The training source whose views are made of `frames`, or fitted only."""
+    augmented = source == "on-the-fly"
     if augmented:
         frames = loading.kept_frames(frames, len(files))
-    views = FreshViews(
-        files, recipe, augmented=augmented, originals=manifest.originals, frames=frames
+    return loading.training(
+        FreshViews(files, recipe, augmented=augmented, originals=originals, frames=frames)
     )
-    return loading.training(views), loading
 
 
 def _open_reference(config: TrainConfig, source: str, device: torch.device, world: World) -> Opened:
@@ -177,8 +194,7 @@ def _open_reference(config: TrainConfig, source: str, device: torch.device, worl
     policy = resolve_policy(config.policy or default_policy(config.data), size)
     recipe = Recipe(Fit(size, DEFAULT_FIT), policy, config.seed)
     images = check_images(reference, recipe)
-    augmented = source == "on-the-fly"
-    loading = Loading(config, size, device, world, holds_lock=augmented and not recipe.is_compiled)
+    loading = _loading_fresh(config, source, device, world, recipe)
 
     def fitted(split: str) -> BatchLoader | None:
         files = images.files(split)
@@ -188,14 +204,10 @@ def _open_reference(config: TrainConfig, source: str, device: torch.device, worl
         return loading.evaluation(views, again=split == "val")
 
     files = in_order(images.files("train"))
-    frames: Frames = FolderFrames(files)
-    if augmented:
-        frames = loading.kept_frames(frames, len(files))
-    train = FreshViews(files, recipe, augmented=augmented, originals=True, frames=frames)
     sources = Sources(
         classes=reference.classes,
         size=(size, size),
-        train=loading.training(train),
+        train=_fresh(source, files, recipe, FolderFrames(files), loading, originals=True),
         validation=fitted("val"),
         test=fitted("test"),
     )
@@ -204,7 +216,7 @@ def _open_reference(config: TrainConfig, source: str, device: torch.device, worl
         "reference": reference.name,
         "fingerprint": reference.fingerprint(),
         "images_sha256": images.fingerprint(),
-        "policy": policy.serialized if augmented else None,
+        "policy": policy.serialized if source == "on-the-fly" else None,
         "options": {"size": size, "fit": DEFAULT_FIT, "seed": config.seed},
         "failures": len(images.failures),
         "versions": package_versions(PIXEL_PACKAGES),

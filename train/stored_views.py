@@ -71,7 +71,7 @@ class StoredViews:
         self._offsets = numbers(table.column("offset"))
         self._lengths = numbers(table.column("length"))
         self._checksums = numbers(table.column("crc32"))
-        self._checked = bytearray(len(self._offsets))
+        self._checked = np.zeros(len(self._offsets), np.bool_)
         self._pixels_at: int | None = None
         pixels_at = codec_named(self._codec_name).pixels_at
         if pixels_at is not None and isinstance(self._shards, ShardMap):
@@ -81,23 +81,25 @@ class StoredViews:
     def read(self, indices: npt.NDArray[np.int64], epoch: int, out: Pixels) -> list[RowFault]:
         """Fill `out` with the stored views, decoded."""
         rows = (epoch % self.rounds) * len(self.samples) + indices
-        if self._pixels_at is not None and all(map(self._checked.__getitem__, rows.tolist())):
+        checked = self._checked[rows]
+        if self._pixels_at is not None and checked.all():
             self._copy(rows, out)
             return []
         decode_into = codec_named(self._codec_name).decode_into
-        names, read, checked = self._shard_names, self._shards.read, self._checked
+        names, read = self._shard_names, self._shards.read
         places = zip(
             rows.tolist(),
+            checked.tolist(),
             self._shard_numbers[rows].tolist(),
             self._offsets[rows].tolist(),
             self._lengths[rows].tolist(),
             strict=True,
         )
         faults = []
-        for place, (row, shard, offset, length) in enumerate(places):
+        for place, (row, is_checked, shard, offset, length) in enumerate(places):
             try:
                 data = read(names[shard], offset, length)
-                if not checked[row]:
+                if not is_checked:
                     self._check(row, data)
                 decode_into(data, out[place])
             except (DecodeError, AugcliError) as error:
@@ -114,8 +116,8 @@ class StoredViews:
     def shards_of_round(self, epoch: int) -> npt.NDArray[np.int64]:
         """The number of the shard that holds each sample's view of `epoch`: int64 (samples,)."""
         start = (epoch % self.rounds) * len(self.samples)
-        numbers: npt.NDArray[np.int64] = self._shard_numbers[start : start + len(self.samples)]
-        return numbers
+        shards: npt.NDArray[np.int64] = self._shard_numbers[start : start + len(self.samples)]
+        return shards
 
     def close(self) -> None:
         """Forget all maps."""
@@ -136,7 +138,7 @@ class StoredViews:
     def _check(self, row: int, data: memoryview) -> None:
         if zlib.crc32(data) != self._checksums[row]:
             raise DecodeError("damaged: its checksum is not the one in the manifest")
-        self._checked[row] = 1
+        self._checked[row] = True
 
     def _told(self, row: int, error: Exception) -> str:
         key = self.samples.keys[row % len(self.samples)]

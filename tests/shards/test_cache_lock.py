@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from augcli.manifests import locks
 from augcli.shards import cache_lock
 from augcli.shards.cache_lock import locked, try_lock
 from augcli.shards.stop import Stop, Stopped
@@ -60,15 +61,15 @@ def test_the_lock_of_a_file_that_was_removed_is_none(
     path = tmp_path / "x.lock"
     first = try_lock(path)
     assert first is not None
-    real, later = cache_lock._locked, []
+    real, later = cache_lock.lock_now, []
 
     def too_late(descriptor: int) -> bool:
-        monkeypatch.setattr(cache_lock, "_locked", real)
+        monkeypatch.setattr(cache_lock, "lock_now", real)
         first.release(remove=True)
         later.append(try_lock(path))
         return real(descriptor)
 
-    monkeypatch.setattr(cache_lock, "_locked", too_late)
+    monkeypatch.setattr(cache_lock, "lock_now", too_late)
     assert try_lock(path) is None
     assert later[0] is not None
     later[0].release(remove=True)
@@ -124,7 +125,7 @@ def test_a_fork_owns_nothing(tmp_path: Path) -> None:
         signal.pause()
     os.read(read, 1)
     os.close(lock.descriptor)  # as the system does when we are killed: nothing is unlocked
-    cache_lock._held.discard(lock.descriptor)
+    locks.held.discard(lock.descriptor)
     try:
         again = try_lock(path)
         assert again is not None
