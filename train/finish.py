@@ -64,7 +64,7 @@ def finish(
     split, source = _final_split(sources)
     final = None
     if source is not None:
-        final = evaluate(state.model, source, state.device, state.together)
+        final = evaluate(state.model, source, state.forward, state.together)
     if not state.together.is_first:
         return
     if final is not None:
@@ -77,9 +77,10 @@ def finish(
         run.record,
         {
             "config": plain_config(config),
-            "lr": resolve_lr(config.opt, config.lr),
+            "lr": resolve_lr(config.opt, config.lr, config.lrs),
             "weight_decay": resolve_weight_decay(config.opt, config.weight_decay),
             "parameters": parameter_count(state.model),
+            "precision": state.identity["precision"],
             "versions": _versions(),
             "device": _device(state.device),
             "ranks": state.together.world.ranks,

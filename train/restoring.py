@@ -17,6 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from augcli.train.checkpoint import Checkpoint, Totals
+from augcli.train.forward import Channels
 from augcli.train.optimizers import Group, build_optimizer
 from augcli.train.order import Batching, Share
 from augcli.train.record import Row
@@ -92,6 +93,17 @@ def totals_of(checkpoint: Checkpoint, extent: Extent) -> Totals:
     _check_count("totals: samples and skipped", totals.samples + totals.skipped, samples, samples)
     _check_count("totals: correct", totals.correct, 0, totals.samples)
     return totals
+
+
+def channels_of(name: str, checkpoint: Checkpoint) -> Channels:
+    """`mean` or `std` of the normalisation."""
+    values = getattr(checkpoint, name)
+    if len(values) != 3:
+        raise ValueError(f"its {name} is {values!r} instead of 3 numbers")
+    for value in values:
+        _check_number(name, value, math.inf)
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def optimizer_state_of(

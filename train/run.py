@@ -63,7 +63,7 @@ def train(
         if together.is_first:
             _tell(opened, left_out, note)
         else:
-            report = progress = None
+            report = progress = note = None
         stop.listen()
         return run_training(
             dataclasses.replace(config, source=source),
@@ -74,6 +74,7 @@ def train(
             progress,
             together,
             stop,
+            note,
         )
 
 

@@ -14,21 +14,16 @@ from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import Checkpoint, Totals, plain_totals
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation
-from augcli.train.exchange import Exchange, shared_step
-from augcli.train.models import build_model, check_forward
-from augcli.train.optimizers import (
-    build_optimizer,
-    parameter_groups,
-    resolve_lr,
-    resolve_weight_decay,
-    set_lr,
-)
+from augcli.train.exchange import Exchange
+from augcli.train.learner import build_learner
+from augcli.train.optimizers import resolve_lr, set_lr
 from augcli.train.order import LEAST_PER_RANK
 from augcli.train.record import Row
 from augcli.train.residual import Mixed, Residual
 from augcli.train.residual_spec import parse_residual
 from augcli.train.restoring import (
     Extent,
+    channels_of,
     check_position,
     optimizer_state_of,
     plateau_of,
@@ -37,7 +32,7 @@ from augcli.train.restoring import (
 )
 from augcli.train.schedules.base import NOTHING_SEEN
 from augcli.train.schedules.registry import build_schedule
-from augcli.train.step import StepOutcome, to_device, train_step
+from augcli.train.step import Step, StepOutcome
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 
@@ -56,29 +51,31 @@ class RunState:
         device: torch.device,
         together: Together,
     ) -> None:
-        """A run that has not started.
+        """A run that has not started, or, with `config.resume`, one to be restored.
 
         Raises:
-            UsageError: the model is unknown or can't take these images or these batches, or there
-                are too few samples for so many ranks.
+            UsageError: the model is unknown or can't take these images or these batches, an option
+                that doesn't suit it, or too few samples for so many ranks.
         """
         self.model_name, self.classes, self.size = config.model, sources.classes, sources.size
         self.identity = identity
         self.device = device
         self.together = together
         _check_shares(config, sources, together.world.ranks)
-        model = build_model(config.model, len(sources.classes), sources.size, config.seed)
-        check_forward(model, config.model, sources.size, min(2, sources.train.smallest_batch))
-        self.model = to_device(model, device)
-        self._exchange = None if together.is_alone else Exchange(self.model, together)
-        self.optimizer = build_optimizer(
-            config.opt,
-            parameter_groups(
-                self.model,
-                resolve_lr(config.opt, config.lr),
-                resolve_weight_decay(config.opt, config.weight_decay),
-            ),
+        learner = build_learner(
+            config,
+            sources.classes,
+            sources.size,
+            device,
+            sources.train.smallest_batch,
+            pretrained=not config.resume,
         )
+        self.weights = learner.weights
+        self.model, self.optimizer = learner.model, learner.optimizer
+        self.forward = learner.forward
+        exchange = None if together.is_alone else Exchange(self.model, together)
+        self._step = Step(self.model, self.optimizer, self.forward, learner.rules, exchange)
+        self._lr = resolve_lr(config.opt, config.lr, config.lrs)
         self.batches_per_epoch = sources.train.batches_per_epoch
         self._residual: Residual | None = None
         if config.residual is not None:
@@ -99,6 +96,7 @@ class RunState:
             config, self.batches_per_epoch, validated=sources.validation is not None
         )
         self.plateau = NOTHING_SEEN
+        self._factor = 0.0
         self.epoch, self.batch = 0, 0
         self.totals = Totals()
         self.rows: list[Row] = []
@@ -115,14 +113,9 @@ class RunState:
             FloatingPointError: the loss is NaN or infinite.
         """
         position = self.epoch * self.batches_per_epoch + self.batch
-        set_lr(self.optimizer, self.schedule.factor(position, self.plateau))
-        alter = partial(self._alter, batch)
-        if self._exchange is None:
-            outcome = train_step(self.model, self.optimizer, batch, self.device, alter)
-        else:
-            outcome = shared_step(
-                self.model, self.optimizer, batch, self.device, self._exchange, stop, alter
-            )
+        self._factor = self.schedule.factor(position, self.plateau)
+        set_lr(self.optimizer, self._factor)
+        outcome = self._step(batch, partial(self._alter, batch), stop)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
@@ -164,7 +157,7 @@ class RunState:
             skipped=totals.skipped,
             val_loss=validation.loss if validation else None,
             val_accuracy=validation.accuracy if validation else None,
-            lr=float(self.optimizer.param_groups[0]["lr"]),
+            lr=self._lr * self._factor,
             seconds=seconds,
             data_wait_seconds=data_wait_seconds,
             images_per_second=totals.samples / seconds,
@@ -198,11 +191,16 @@ class RunState:
             cpu_rng=self.together.stacked(torch.get_rng_state()),
             cuda_rng=None if cuda_rng is None else self.together.stacked(cuda_rng),
             plateau=dataclasses.asdict(self.plateau),
+            mean=list(self.forward.mean),
+            std=list(self.forward.std),
+            scaler=self._step.scaler.state_dict(),
         )
 
     def best_checkpoint(self) -> Checkpoint:
         """The state without what only training needs, for `best.pt`."""
-        return dataclasses.replace(self.checkpoint(), optimizer={}, cpu_rng=None, cuda_rng=None)
+        return dataclasses.replace(
+            self.checkpoint(), optimizer={}, cpu_rng=None, cuda_rng=None, scaler={}
+        )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take over the state in `checkpoint`, whose identity was found to be the same.
@@ -216,6 +214,9 @@ class RunState:
         self.totals = totals_of(checkpoint, self._extent)
         self.model.load_state_dict(checkpoint.model)
         self._restore_optimizer(checkpoint)
+        self._step.forward = self.forward = dataclasses.replace(
+            self.forward, mean=channels_of("mean", checkpoint), std=channels_of("std", checkpoint)
+        )
         self.epoch, self.batch = checkpoint.epoch, checkpoint.batch
         self.best_epoch = checkpoint.best_epoch
         if checkpoint.cpu_rng is None:
@@ -239,7 +240,10 @@ class RunState:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         steps = checkpoint.epoch * self.batches_per_epoch + checkpoint.batch
         if steps:
-            set_lr(self.optimizer, self.schedule.factor(steps - 1, self.plateau))
+            self._factor = self.schedule.factor(steps - 1, self.plateau)
+            set_lr(self.optimizer, self._factor)
+        if self._step.scaler.is_enabled():
+            self._step.scaler.load_state_dict(checkpoint.scaler)
 
 
 def _seed_of(rank: int, seed: int) -> int:

@@ -29,6 +29,7 @@ from augcli.train.epoch import Progress, StopAsked, train_epoch
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.faults import told
 from augcli.train.finish import TrainResult, finish, result_of
+from augcli.train.forward import choose_precision
 from augcli.train.identity import differences, identity, plain_config
 from augcli.train.pictures import LiveCurves
 from augcli.train.record import (
@@ -57,14 +58,16 @@ def run_training(
     progress: Callable[[Progress], None] | None = None,
     together: Together | None = None,
     stop: StopRequest | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Train as `config` says on `sources`, leave everything in `folder`, and measure the result.
 
     `description` says where the views came from, in values that JSON holds; it goes into
     `run.json` and must be the same on resume. `report` is called after each epoch, `progress`
-    after each step. `sources` stay open. With `config.resume` the run in `folder` goes on: on a
-    CPU, with the same number of torch threads, the result is the same to the last bit as without
-    the interruption. A finished run just gives its result.
+    after each step; `note` hears what was made of `--weights`. `sources` stay open. With
+    `config.resume` the run in `folder` goes on: on a CPU, with the same number of torch threads,
+    the result is the same to the last bit as without the interruption. A finished run just gives
+    its result.
 
     Of several ranks, which are `together`, each calls this with its share of the sources, and
     gets the same result; only the first one reads and writes `folder`. `stop` is for a caller who
@@ -86,10 +89,14 @@ def run_training(
     with ExitStack() as stack:
         stack.enter_context(_own_random_state(device))
         stop = stop or stack.enter_context(StopRequest(agreed=not together.is_alone))
-        known = identity(config, sources, description, together.world.ranks)
+        precision = choose_precision(config.precision, device)
+        known = identity(config, sources, description, together.world.ranks, precision)
         _check_alike(known, device, together)
         with together.one_voice():
             state = RunState(config, sources, known, device, together)
+        if note is not None and state.weights is not None:
+            for line in state.weights.lines():
+                note(line)
         if together.is_first:
             stack.enter_context(held(run, config.resume))
         stack.enter_context(told(folder, lambda: _go_on(run, config, together)))
@@ -218,7 +225,7 @@ def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation |
     if sources.validation is None:
         return None
     with torch.random.fork_rng(devices=[]):  # as in training: a source may draw from it
-        evaluation = evaluate(state.model, sources.validation, state.device, state.together)
+        evaluation = evaluate(state.model, sources.validation, state.forward, state.together)
     if not math.isfinite(evaluation.loss):
         where = f"epoch {state.epoch + 1}"
         raise _diverged(run, state, where, f"the validation loss is {evaluation.loss}")

@@ -107,7 +107,7 @@ def test_what_keeps_its_maps_already_is_left_alone(name: str) -> None:
 def test_patches_are_no_stem(name: str) -> None:
     with torch.device("meta"):
         build_model(name, 3, (64, 64), seed=0, stem="auto")
-        with pytest.raises(UsageError, match=rf"--stem small: '{name}' cuts images into patches"):
+        with pytest.raises(UsageError, match=rf"--stem small: none is known for '{name}'"):
             build_model(name, 3, (64, 64), seed=0, stem="small")
 
 

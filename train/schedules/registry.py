@@ -149,7 +149,7 @@ def _floor(config: TrainConfig) -> float | None:
     """`--min-lr` as a share of the peak, so that every group has the same share of its own."""
     if config.min_lr is None:
         return None
-    peak = resolve_lr(config.opt, config.lr)
+    peak = resolve_lr(config.opt, config.lr, config.lrs)
     if config.min_lr > peak:
         raise UsageError(
             f"--min-lr: {config.min_lr:g} is above the peak learning rate, {peak:g}: give a lower "
