@@ -13,6 +13,10 @@ from PIL import Image
 CLASSES = ("circle", "square", "stripes")
 PER_CLASS = 8
 
+# Before torch is imported, here and in the processes that tests start: on their tiny networks
+# a second thread mostly waits for the first, at full load.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
