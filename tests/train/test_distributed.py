@@ -58,13 +58,16 @@ class Tiny(Plain):
 
 def serve() -> None:
     """Answer jobs until stdin ends."""
-    for heavy in ("matplotlib.figure", "matplotlib.backends.backend_agg", "tensorboardX"):
-        importlib.import_module(heavy)  # so that no rank has to
+    importlib.import_module("tensorboardX")  # so that no rank has to
     for ours in ("augment.pipeline", "train.run", "train.summary", "cli"):
         importlib.import_module(f"augcli.{ours}")
+    from conftest import sketch_confusion, sketch_curves  # beside this script
+
+    from augcli.train import pictures
     from augcli.train.models import MODELS
 
     torch.set_num_threads(1)
+    pictures.draw_curves, pictures.draw_confusion = sketch_curves, sketch_confusion
     MODELS.update(plain=Plain, tiny=Tiny)
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
