@@ -61,7 +61,8 @@ def serve() -> None:
     importlib.import_module("tensorboardX")  # so that no rank has to
     for ours in ("augment.pipeline", "train.run", "train.summary", "cli"):
         importlib.import_module(f"augcli.{ours}")
-    from conftest import sketch_confusion, sketch_curves  # beside this script
+    sys.path.insert(0, str(ROOT / "tests"))
+    from conftest import sketch_confusion, sketch_curves
 
     from augcli.train import pictures
     from augcli.train.models import MODELS
