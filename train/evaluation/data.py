@@ -1,0 +1,267 @@
+"""The images that a trained model is measured on: fit only, of one split, of the run's own data."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import yaml
+
+from augcli.augment.config import DEFAULT_FIT, DEFAULT_MAX_MEGAPIXELS
+from augcli.augment.fit import Fit
+from augcli.augment.policy import resolve_policy
+from augcli.augment.reference_data import load_reference
+from augcli.augment.views import Recipe
+from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.reference import Failure, Reference
+from augcli.manifests.settings import check_settings
+from augcli.train.config import TrainConfig
+from augcli.train.dataset import Dataset, open_dataset
+from augcli.train.fresh_views import FreshViews, in_order
+from augcli.train.image_check import look_at
+from augcli.train.kept_views import KeptViews
+from augcli.train.memory import Keeping, allowed_bytes
+from augcli.train.remaking import manifest_recipe, source_files
+from augcli.train.trained import Trained
+from augcli.train.views import Views
+
+NAMES = {"test": "test", "val": "validation", "train": "training", "all": "all"}
+"""Splits as records name them -> as people do."""
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """The plain views of one split, uint8 RGB of the run's size, in the order of their keys."""
+
+    split: str
+    """test, val, train, or all."""
+    views: Views
+    paths: tuple[str, ...]
+    """Of each sample's image, relative to the reference dataset's root, with '/'."""
+    reference: str
+    """The reference dataset's name."""
+    fingerprint: str
+    """The hash of which samples it has (`Reference.fingerprint`)."""
+    own: bool
+    """Whether that is what the run was trained on."""
+    failures: tuple[Failure, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    """What a user should be told."""
+
+    @property
+    def name(self) -> str:
+        """The split's name for people."""
+        return NAMES[self.split]
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Where to read images from; None: as the run did."""
+
+    shards: str | None
+    data: str | None
+
+
+class RunData:
+    """The data of a run, or others with the same classes; splits are opened when asked for."""
+
+    def __init__(self, trained: Trained, options: DataOptions) -> None:
+        """Find the data; no image is read.
+
+        Raises:
+            UsageError: options that exclude each other, or data of other classes or another size.
+            AugcliError: the data are not there.
+        """
+        self._trained = trained
+        self._config = _reading_config(trained, options)
+        self._dataset: Dataset | None = None
+        self._reference: Reference | None = None
+        self._replaced = options != DataOptions(None, None)
+        try:
+            place, classes = self._open()
+        except AugcliError as error:
+            if self._replaced:
+                raise
+            raise AugcliError(
+                f"the run's own images: {error}; say where they are with --shards or --data"
+            ) from error
+        _check_classes(trained, place, classes)
+        self.is_own = self._fingerprint == trained.source.get("fingerprint")
+
+    def _open(self) -> tuple[str, tuple[str, ...]]:
+        """Where the data are, and their classes."""
+        config = self._config
+        if config.data is not None and config.shards is None:
+            self._reference = load_reference(config.data, trainable=False)
+            self._fingerprint = self._reference.fingerprint()
+            return config.data, self._reference.classes
+        self._dataset = open_dataset(config)
+        manifest = self._dataset.manifest
+        self._fingerprint = manifest.reference.fingerprint
+        _check_size(self._trained, self._dataset)
+        return self._dataset.place, manifest.classes
+
+    def split(self, split: str | None) -> SplitData:
+        """The plain views of `split`; None: test, or val where there is no test split.
+
+        Raises:
+            UsageError: there is no such split, or `all` of what the run was trained on.
+            AugcliError: no usable image in it.
+        """
+        split = split or ("test" if self.has("test") else "val")
+        if split == "all" and (self.is_own or self._reference is None):
+            raise UsageError(
+                "--split all: goes with --data that the run was not trained on: of its own data, "
+                "training images are no test"
+            )
+        if not self.has(split):
+            raise UsageError(f"--split: there are no {NAMES[split]} images; choose another")
+        opened = self._from_reference(split) if self._reference else self._from_dataset(split)
+        if not self._replaced and not self.is_own:
+            opened.notes.append(
+                "the data have changed since the run was trained: other images, labels or splits"
+            )
+        return opened
+
+    def has(self, split: str) -> bool:
+        """Whether there are images of that split."""
+        return self._count(split) > 0
+
+    def _count(self, split: str) -> int:
+        if self._reference is not None:
+            reference = self._reference
+            return len(reference.samples if split == "all" else reference.of_split(split))
+        assert self._dataset is not None
+        return self._dataset.manifest.splits[split].samples
+
+    def _from_reference(self, split: str) -> SplitData:
+        reference = self._reference
+        assert reference is not None
+        recipe = _plain_recipe(self._trained)
+        samples = reference.samples if split == "all" else reference.of_split(split)
+        images = look_at(reference, samples, recipe)
+        files = in_order(images.usable(samples))
+        if not files:
+            first = f"{reference.root / images.failures[0].source}: {images.failures[0].reason}"
+            raise AugcliError(f"none of the {NAMES[split]} images can be used; first {first}")
+        sources = {sample.key: sample.source for sample in samples}
+        notes = []
+        others = len(reference.samples) - len(samples)
+        if self._replaced and not self.is_own and others:
+            notes.append(
+                f"{len(samples):,} of {len(reference.samples):,} images are its {NAMES[split]} "
+                "split; --split all takes all"
+            )
+        return SplitData(
+            split=split,
+            views=FreshViews(files, recipe, augmented=False, originals=True),
+            paths=tuple(sources[file.key] for file in files),
+            reference=reference.name,
+            fingerprint=self._fingerprint,
+            own=self.is_own,
+            failures=images.failures,
+            notes=notes,
+        )
+
+    def _from_dataset(self, split: str) -> SplitData:
+        dataset = self._dataset
+        assert dataset is not None
+        manifest = dataset.manifest
+        if split == "train" and not manifest.originals:
+            # Its round 0 is augmented already: the plain images are the files' own.
+            files = in_order(source_files(dataset.samples, manifest, self._config.data))
+            recipe = manifest_recipe(manifest)
+            views: Views = FreshViews(files, recipe, augmented=False, originals=True)
+        else:
+            views = dataset.views(split)
+        table = dataset.samples.of_split(split).slice(0, len(views.samples))
+        return SplitData(
+            split=split,
+            views=views,
+            paths=tuple(table.column("source").to_pylist()),
+            reference=manifest.reference.name,
+            fingerprint=self._fingerprint,
+            own=self.is_own,
+        )
+
+
+def kept(views: Views, size: int) -> Views:
+    """`views`, decoded once and kept in memory if they fit into a quarter of what is free."""
+    shape = (len(views.samples), size, size, 3)
+    memory = Keeping(allowed_bytes("auto")).take(shape)
+    return views if memory is None else KeptViews(views, *memory)
+
+
+def first_of_each(views: Views) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The number of each key's first view: balancing shows a sample several times."""
+    _, first = np.unique(np.array(views.samples.keys), return_index=True)
+    return first.astype(np.int64)
+
+
+def _reading_config(trained: Trained, options: DataOptions) -> TrainConfig:
+    """The training's options that say where its images are, or those given instead.
+
+    Raises:
+        UsageError: both `--shards` and `--data`.
+        AugcliError: the run's own can't be known.
+    """
+    if options.shards is not None and options.data is not None:
+        raise UsageError("--shards and --data exclude each other: give one of them")
+    if options.shards is not None or options.data is not None:
+        return TrainConfig(shards=options.shards, data=options.data)
+    args = trained.run.args
+    recorded: object = None
+    with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
+        recorded = yaml.safe_load(args.read_text(encoding="utf-8"))
+    if not isinstance(recorded, dict):
+        raise AugcliError(
+            f"{args}: can't be read, so where the run's images are is not known: say so with "
+            "--shards or --data"
+        )
+    texts = {
+        name: recorded[name]
+        for name in ("shards", "data", "cache", "cache_size")
+        if isinstance(recorded.get(name), str)
+    }
+    return check_settings(TrainConfig(**texts))
+
+
+def _plain_recipe(trained: Trained) -> Recipe:
+    """How the run fitted its images; nothing is augmented."""
+    options = trained.source.get("options", {})
+    size = trained.size[0]
+    return Recipe(
+        fit=Fit(size, str(options.get("fit", DEFAULT_FIT))),
+        policy=resolve_policy("none", size),
+        seed=0,
+        max_megapixels=float(options.get("max_megapixels", DEFAULT_MAX_MEGAPIXELS)),
+    )
+
+
+def _check_size(trained: Trained, dataset: Dataset) -> None:
+    size = int(dataset.manifest.options["size"])
+    if (size, size) != trained.size:
+        raise UsageError(
+            f"{dataset.place}: has images of {size} pixels, and the run was trained at "
+            f"{trained.size[0]}: give the images themselves with --data"
+        )
+
+
+def _check_classes(trained: Trained, place: str, classes: tuple[str, ...]) -> None:
+    if classes == trained.classes:
+        return
+    missing = sorted(set(trained.classes) - set(classes))
+    unknown = sorted(set(classes) - set(trained.classes))
+    parts = [f"lacks {_listed(missing)}"] if missing else []
+    parts += [f"has {_listed(unknown)}, which the run doesn't know"] if unknown else []
+    raise UsageError(
+        f"{place}: its classes are not the run's {len(trained.classes)}: it "
+        f"{' and '.join(parts) or 'has them in another order'}"
+    )
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"'{name}'" for name in names[:most]) + more

@@ -1,0 +1,280 @@
+"""`augcli landscape`: the loss around a minimum, to be looked at; it is no score.
+
+Batch normalisation keeps the statistics that training stored, as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.hashing import key_fraction
+from augcli.manifests.settings import check_settings
+from augcli.train.evaluation.config import LandscapeConfig
+from augcli.train.evaluation.data import DataOptions, RunData, SplitData, first_of_each
+from augcli.train.evaluation.directions import (
+    Direction,
+    filter_normalised,
+    gaussian_directions,
+    moved,
+)
+from augcli.train.evaluation.folder import ResultFolder
+from augcli.train.evaluation.landscape_picture import draw_landscape
+from augcli.train.step import choose_device
+from augcli.train.trained import Trained, load_trained
+
+FORMAT = "augcli-landscape"
+VERSION = 1
+RECORD, PICTURE = "landscape.json", "landscape.png"
+
+Losses = npt.NDArray[np.float64]
+"""Mean cross-entropies in nats; infinite where they overflow."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Some images of one split: uint8 (N, 3, H, W) and int64 (N,), on the device."""
+
+    split: str
+    pixels: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """The loss around the minimum of one run."""
+
+    name: str
+    """The run's folder."""
+    lines: dict[str, Losses]
+    """By split, the loss along the first direction: (2 * points - 1,)."""
+    plane: Losses | None
+    """On training images, (points, points): rows along the second, columns along the first."""
+
+
+@dataclass(frozen=True)
+class LandscapeResult:
+    """Landscapes of one run or two, on the same images along the same directions."""
+
+    folder: Path
+    config: LandscapeConfig
+    landscapes: tuple[Landscape, ...]
+    images: dict[str, int]
+    """How many of each split."""
+
+    classes: int
+
+    @property
+    def guessing(self) -> float:
+        """The loss of giving all classes the same probability, in nats."""
+        return float(np.log(self.classes))
+
+    @property
+    def picture(self) -> Path:
+        """The picture of all."""
+        return self.folder / PICTURE
+
+    @property
+    def line_steps(self) -> Losses:
+        """Where the losses of a line are, in norms of each filter."""
+        return steps(self.config.span, 2 * self.config.points - 1)
+
+    @property
+    def plane_steps(self) -> Losses:
+        """Where the rows and columns of a plane are."""
+        return steps(self.config.span, self.config.points)
+
+    def to_json(self) -> dict[str, Any]:
+        """`landscape.json`; None for a loss that overflowed."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "seed": self.config.seed,
+            "images": self.images,
+            "line_steps": self.line_steps.tolist(),
+            "plane_steps": self.plane_steps.tolist(),
+            "runs": [
+                {
+                    "name": found.name,
+                    "lines": {split: _plain(losses) for split, losses in found.lines.items()},
+                    "plane": [_plain(row) for row in found.plane]
+                    if found.plane is not None
+                    else None,
+                }
+                for found in self.landscapes
+            ],
+        }
+
+
+def _plain(losses: Losses) -> list[float | None]:
+    return [loss if np.isfinite(loss) else None for loss in losses.tolist()]
+
+
+def steps(span: float, points: int) -> Losses:
+    """`points` steps from -span to span."""
+    return np.linspace(-span, span, points)
+
+
+def landscape(
+    runs: Sequence[Path],
+    config: LandscapeConfig,
+    progress: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] | None = None,
+) -> LandscapeResult:
+    """Measure and draw the loss around the minima of `runs`, one or two of the same model.
+
+    All are shown the images of the first run. `progress` hears how many of how many points are
+    done.
+
+    Raises:
+        UsageError: bad options, no model there, or models that can't be compared.
+        AugcliError: a checkpoint is damaged, or the images aren't there.
+    """
+    config = check_settings(config)
+    device = choose_device(config.device)
+    trained = [load_trained(run, device) for run in runs]
+    _check_alike(trained)
+    folder = ResultFolder(config.out or trained[0].run.folder / "landscape", (RECORD, PICTURE))
+    folder.check()
+    images = _images(trained[0], config, device, note)
+    drawn = gaussian_directions(trained[0].model, 2, config.seed)
+    measure = _Measure(config, images, device, len(trained), progress)
+    landscapes = tuple(
+        measure(model, name, drawn) for model, name in zip(trained, _names(trained), strict=True)
+    )
+    counts = {found.split: len(found.labels) for found in images}
+    result = LandscapeResult(folder.folder, config, landscapes, counts, len(trained[0].classes))
+    folder.begin()
+    draw_landscape(result.picture, result)
+    folder.write_record(result.to_json())
+    return result
+
+
+class _Measure:
+    """Walks along the directions, and tells how far it is."""
+
+    def __init__(
+        self,
+        config: LandscapeConfig,
+        images: Sequence[Images],
+        device: torch.device,
+        runs: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._config, self._images, self._device = config, images, device
+        self._progress, self._done = progress, 0
+        per_run = (2 * config.points - 1) * len(images) + config.plane * config.points**2
+        self._total = runs * per_run
+
+    def __call__(self, trained: Trained, name: str, drawn: Sequence[Direction]) -> Landscape:
+        """The landscape of one run."""
+        config = self._config
+        ahead, aside = (filter_normalised(direction, trained.model) for direction in drawn)
+        lines = {
+            images.split: np.array(
+                [
+                    self._loss(trained, images, [ahead], [step])
+                    for step in steps(config.span, 2 * config.points - 1)
+                ]
+            )
+            for images in self._images
+        }
+        plane = None
+        if config.plane:
+            ticks = steps(config.span, config.points)
+            plane = np.array(
+                [
+                    [self._loss(trained, self._images[0], [ahead, aside], [x, y]) for x in ticks]
+                    for y in ticks
+                ]
+            )
+        return Landscape(name, lines, plane)
+
+    def _loss(
+        self,
+        trained: Trained,
+        images: Images,
+        directions: Sequence[Direction],
+        far: Sequence[float],
+    ) -> float:
+        """Mean cross-entropy, infinite where it is no number."""
+        total = 0.0
+        with moved(trained.model, directions, far), torch.inference_mode():
+            for pixels, labels in zip(
+                torch.split(images.pixels, self._config.batch_size),
+                torch.split(images.labels, self._config.batch_size),
+                strict=True,
+            ):
+                logits = trained.logits(pixels, self._device).double()
+                total += float(functional.cross_entropy(logits, labels, reduction="sum"))
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+        loss = total / len(images.labels)
+        return loss if np.isfinite(loss) else np.inf
+
+
+def _images(
+    trained: Trained,
+    config: LandscapeConfig,
+    device: torch.device,
+    note: Callable[[str], None] | None,
+) -> list[Images]:
+    """Plain training images, and those of validation or test where there are any."""
+    data = RunData(trained, DataOptions(config.shards, config.data))
+    held_out = next((split for split in ("val", "test") if data.has(split)), None)
+    opened = [data.split(split) for split in ("train", held_out) if split is not None]
+    if note is not None:
+        for line in opened[0].notes:
+            note(line)
+    return [_read(found, trained.size[0], config, device) for found in opened]
+
+
+def _read(data: SplitData, side: int, config: LandscapeConfig, device: torch.device) -> Images:
+    """Up to `--samples` images, chosen by a hash of their keys."""
+    with closing(data.views) as views:
+        keys = views.samples.keys
+        chosen = sorted(
+            first_of_each(views).tolist(),
+            key=lambda number: key_fraction(f"{config.seed}\0{keys[number]}", "landscape"),
+        )[: config.samples]
+        numbers = np.array(chosen, np.int64)
+        pixels = np.empty((len(numbers), side, side, 3), np.uint8)
+        faults = views.read(numbers, 0, pixels)
+    if faults:
+        raise AugcliError(faults[0][1])
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # channels_last memory
+    labels = torch.from_numpy(data.views.samples.labels[numbers])
+    return Images(data.name, images.to(device), labels.to(device))
+
+
+def _check_alike(trained: Sequence[Trained]) -> None:
+    """Raises: UsageError: two runs whose weights or images have other shapes."""
+    first, *others = trained
+    for other in others:
+        shapes = (
+            {name: tensor.shape for name, tensor in found.model.state_dict().items()}
+            for found in (first, other)
+        )
+        if len({tuple(found.items()) for found in shapes}) > 1 or first.size != other.size:
+            raise UsageError(
+                f"{other.path.parent}: its model is another than that of {first.path.parent}: the "
+                "same directions need the same --model, size and number of classes"
+            )
+
+
+def _names(trained: Sequence[Trained]) -> list[str]:
+    """What the runs are called in pictures: their folders, and files where that isn't enough."""
+    names = [found.path.resolve().parent.name for found in trained]
+    if len(set(names)) < len(names):
+        names = [f"{found.path.resolve().parent.name}/{found.path.name}" for found in trained]
+    return names
