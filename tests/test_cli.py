@@ -16,7 +16,10 @@ from click.testing import CliRunner
 
 from augcli.cli import main
 
-COMMANDS = ("expand", "train", "schedule", "benchmark", "preview", "verify")
+COMMANDS = (
+    *("expand", "train", "evaluate", "landscape"),
+    *("schedule", "benchmark", "preview", "verify"),
+)
 
 
 def run(*arguments: object) -> Any:

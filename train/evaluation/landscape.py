@@ -236,10 +236,12 @@ def _images(
     if note is not None:
         for line in opened[0].notes:
             note(line)
-    return [_read(found, trained.size[0], config, device) for found in opened]
+    return [read_images(found, trained.size[0], config, device) for found in opened]
 
 
-def _read(data: SplitData, side: int, config: LandscapeConfig, device: torch.device) -> Images:
+def read_images(
+    data: SplitData, side: int, config: LandscapeConfig, device: torch.device
+) -> Images:
     """Up to `--samples` images, chosen by a hash of their keys."""
     with closing(data.views) as views:
         keys = views.samples.keys

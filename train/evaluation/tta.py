@@ -42,7 +42,7 @@ def parse_tta(text: str, trained: Trained) -> Tta:
         UsageError: it is none of the choices, or the run has no policy to draw views by.
     """
     if text == TEN_CROP:
-        about = "ten crops of the image enlarged by 8/7"
+        about = "ten crops, enlarged by 8/7"
         return Tta(about, lambda pixels, key, number: ten_crop(pixels, number), TEN_CROPS, False)
     if text == FLIP:
         about = "the plain view and its mirror image"
