@@ -55,7 +55,10 @@ class LandscapeConfig:
     """Options of `augcli landscape`."""
 
     points: int = setting(
-        13, "points on a side of the plane; a line has twice as many", minimum=3, maximum=201
+        6,
+        "points from the minimum to each end of the plane; a line has twice as many",
+        minimum=1,
+        maximum=100,
     )
     span: float = setting(
         1.0, "how far to go from the minimum, in norms of each filter", minimum=0.001

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-import yaml
-
-from augcli.augment.config import DEFAULT_FIT, DEFAULT_MAX_MEGAPIXELS
-from augcli.augment.fit import Fit
-from augcli.augment.policy import resolve_policy
 from augcli.augment.reference_data import load_reference
-from augcli.augment.views import Recipe
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.reference import Failure, Reference
-from augcli.manifests.settings import check_settings
-from augcli.train.config import TrainConfig
 from augcli.train.dataset import Dataset, open_dataset
+from augcli.train.evaluation.run_options import (
+    DataOptions,
+    check_classes,
+    check_size,
+    plain_recipe,
+    reading_config,
+)
 from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import look_at
-from augcli.train.kept_views import KeptViews
-from augcli.train.memory import Keeping, allowed_bytes
 from augcli.train.remaking import manifest_recipe, source_files
 from augcli.train.trained import Trained
 from augcli.train.views import Views
@@ -56,14 +50,6 @@ class SplitData:
         return NAMES[self.split]
 
 
-@dataclass(frozen=True)
-class DataOptions:
-    """Where to read images from; None: as the run did."""
-
-    shards: str | None
-    data: str | None
-
-
 class RunData:
     """The data of a run, or others with the same classes; splits are opened when asked for."""
 
@@ -75,7 +61,7 @@ class RunData:
             AugcliError: the data are not there.
         """
         self._trained = trained
-        self._config = _reading_config(trained, options)
+        self._config = reading_config(trained, options)
         self._dataset: Dataset | None = None
         self._reference: Reference | None = None
         self._replaced = options != DataOptions(None, None)
@@ -87,7 +73,7 @@ class RunData:
             raise AugcliError(
                 f"the run's own images: {error}; say where they are with --shards or --data"
             ) from error
-        _check_classes(trained, place, classes)
+        check_classes(trained, place, classes)
         self.is_own = self._fingerprint == trained.source.get("fingerprint")
 
     def _open(self) -> tuple[str, tuple[str, ...]]:
@@ -100,7 +86,7 @@ class RunData:
         self._dataset = open_dataset(config)
         manifest = self._dataset.manifest
         self._fingerprint = manifest.reference.fingerprint
-        _check_size(self._trained, self._dataset)
+        check_size(self._trained, self._dataset)
         return self._dataset.place, manifest.classes
 
     def split(self, split: str | None) -> SplitData:
@@ -139,7 +125,7 @@ class RunData:
     def _from_reference(self, split: str) -> SplitData:
         reference = self._reference
         assert reference is not None
-        recipe = _plain_recipe(self._trained)
+        recipe = plain_recipe(self._trained)
         samples = reference.samples if split == "all" else reference.of_split(split)
         images = look_at(reference, samples, recipe)
         files = in_order(images.usable(samples))
@@ -185,83 +171,3 @@ class RunData:
             fingerprint=self._fingerprint,
             own=self.is_own,
         )
-
-
-def kept(views: Views, size: int) -> Views:
-    """`views`, decoded once and kept in memory if they fit into a quarter of what is free."""
-    shape = (len(views.samples), size, size, 3)
-    memory = Keeping(allowed_bytes("auto")).take(shape)
-    return views if memory is None else KeptViews(views, *memory)
-
-
-def first_of_each(views: Views) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The number of each key's first view: balancing shows a sample several times."""
-    _, first = np.unique(np.array(views.samples.keys), return_index=True)
-    return first.astype(np.int64)
-
-
-def _reading_config(trained: Trained, options: DataOptions) -> TrainConfig:
-    """The training's options that say where its images are, or those given instead.
-
-    Raises:
-        UsageError: both `--shards` and `--data`.
-        AugcliError: the run's own can't be known.
-    """
-    if options.shards is not None and options.data is not None:
-        raise UsageError("--shards and --data exclude each other: give one of them")
-    if options.shards is not None or options.data is not None:
-        return TrainConfig(shards=options.shards, data=options.data)
-    args = trained.run.args
-    recorded: object = None
-    with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
-        recorded = yaml.safe_load(args.read_text(encoding="utf-8"))
-    if not isinstance(recorded, dict):
-        raise AugcliError(
-            f"{args}: can't be read, so where the run's images are is not known: say so with "
-            "--shards or --data"
-        )
-    texts = {
-        name: recorded[name]
-        for name in ("shards", "data", "cache", "cache_size")
-        if isinstance(recorded.get(name), str)
-    }
-    return check_settings(TrainConfig(**texts))
-
-
-def _plain_recipe(trained: Trained) -> Recipe:
-    """How the run fitted its images; nothing is augmented."""
-    options = trained.source.get("options", {})
-    size = trained.size[0]
-    return Recipe(
-        fit=Fit(size, str(options.get("fit", DEFAULT_FIT))),
-        policy=resolve_policy("none", size),
-        seed=0,
-        max_megapixels=float(options.get("max_megapixels", DEFAULT_MAX_MEGAPIXELS)),
-    )
-
-
-def _check_size(trained: Trained, dataset: Dataset) -> None:
-    size = int(dataset.manifest.options["size"])
-    if (size, size) != trained.size:
-        raise UsageError(
-            f"{dataset.place}: has images of {size} pixels, and the run was trained at "
-            f"{trained.size[0]}: give the images themselves with --data"
-        )
-
-
-def _check_classes(trained: Trained, place: str, classes: tuple[str, ...]) -> None:
-    if classes == trained.classes:
-        return
-    missing = sorted(set(trained.classes) - set(classes))
-    unknown = sorted(set(classes) - set(trained.classes))
-    parts = [f"lacks {_listed(missing)}"] if missing else []
-    parts += [f"has {_listed(unknown)}, which the run doesn't know"] if unknown else []
-    raise UsageError(
-        f"{place}: its classes are not the run's {len(trained.classes)}: it "
-        f"{' and '.join(parts) or 'has them in another order'}"
-    )
-
-
-def _listed(names: list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(f"'{name}'" for name in names[:most]) + more

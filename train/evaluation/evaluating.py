@@ -14,14 +14,15 @@ from augcli.augment.corruptions.severities import SEVERITIES
 from augcli.manifests.reference import Failure
 from augcli.manifests.settings import check_settings
 from augcli.train.evaluation.config import SPLITS, EvaluateConfig
-from augcli.train.evaluation.data import DataOptions, RunData, SplitData, kept
+from augcli.train.evaluation.data import RunData, SplitData
 from augcli.train.evaluation.paired import compare
 from augcli.train.evaluation.predictions import Predictions, Predictor
 from augcli.train.evaluation.result import EvaluationResult, TtaResult
 from augcli.train.evaluation.robustness import measure_robustness
+from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.evaluation.scores import score
 from augcli.train.evaluation.tta import Tta, averaged, parse_tta
-from augcli.train.evaluation.variants import Variants, unaltered
+from augcli.train.evaluation.variants import Variants, kept, unaltered
 from augcli.train.evaluation.writing import evaluation_folder, write_evaluation
 from augcli.train.step import choose_device
 from augcli.train.trained import Trained, load_trained

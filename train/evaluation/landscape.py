@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import key_fraction
 from augcli.manifests.settings import check_settings
 from augcli.train.evaluation.config import LandscapeConfig
-from augcli.train.evaluation.data import DataOptions, RunData, SplitData, first_of_each
+from augcli.train.evaluation.data import RunData, SplitData
 from augcli.train.evaluation.directions import (
     Direction,
     filter_normalised,
@@ -29,15 +28,18 @@ from augcli.train.evaluation.directions import (
 )
 from augcli.train.evaluation.folder import ResultFolder
 from augcli.train.evaluation.landscape_picture import draw_landscape
+from augcli.train.evaluation.landscape_result import (
+    LINE,
+    PICTURE,
+    RECORD,
+    Landscape,
+    LandscapeResult,
+    steps,
+)
+from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.step import choose_device
 from augcli.train.trained import Trained, load_trained
-
-FORMAT = "augcli-landscape"
-VERSION = 1
-RECORD, PICTURE = "landscape.json", "landscape.png"
-
-Losses = npt.NDArray[np.float64]
-"""Mean cross-entropies in nats; infinite where they overflow."""
+from augcli.train.views import Views
 
 
 @dataclass(frozen=True)
@@ -47,81 +49,6 @@ class Images:
     split: str
     pixels: torch.Tensor
     labels: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Landscape:
-    """The loss around the minimum of one run."""
-
-    name: str
-    """The run's folder."""
-    lines: dict[str, Losses]
-    """By split, the loss along the first direction: (2 * points - 1,)."""
-    plane: Losses | None
-    """On training images, (points, points): rows along the second, columns along the first."""
-
-
-@dataclass(frozen=True)
-class LandscapeResult:
-    """Landscapes of one run or two, on the same images along the same directions."""
-
-    folder: Path
-    config: LandscapeConfig
-    landscapes: tuple[Landscape, ...]
-    images: dict[str, int]
-    """How many of each split."""
-
-    classes: int
-
-    @property
-    def guessing(self) -> float:
-        """The loss of giving all classes the same probability, in nats."""
-        return float(np.log(self.classes))
-
-    @property
-    def picture(self) -> Path:
-        """The picture of all."""
-        return self.folder / PICTURE
-
-    @property
-    def line_steps(self) -> Losses:
-        """Where the losses of a line are, in norms of each filter."""
-        return steps(self.config.span, 2 * self.config.points - 1)
-
-    @property
-    def plane_steps(self) -> Losses:
-        """Where the rows and columns of a plane are."""
-        return steps(self.config.span, self.config.points)
-
-    def to_json(self) -> dict[str, Any]:
-        """`landscape.json`; None for a loss that overflowed."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "seed": self.config.seed,
-            "images": self.images,
-            "line_steps": self.line_steps.tolist(),
-            "plane_steps": self.plane_steps.tolist(),
-            "runs": [
-                {
-                    "name": found.name,
-                    "lines": {split: _plain(losses) for split, losses in found.lines.items()},
-                    "plane": [_plain(row) for row in found.plane]
-                    if found.plane is not None
-                    else None,
-                }
-                for found in self.landscapes
-            ],
-        }
-
-
-def _plain(losses: Losses) -> list[float | None]:
-    return [loss if np.isfinite(loss) else None for loss in losses.tolist()]
-
-
-def steps(span: float, points: int) -> Losses:
-    """`points` steps from -span to span."""
-    return np.linspace(-span, span, points)
 
 
 def landscape(
@@ -172,7 +99,8 @@ class _Measure:
     ) -> None:
         self._config, self._images, self._device = config, images, device
         self._progress, self._done = progress, 0
-        per_run = (2 * config.points - 1) * len(images) + config.plane * config.points**2
+        per_run = len(steps(1, LINE * config.points)) * len(images)
+        per_run += config.plane * len(steps(1, config.points)) ** 2
         self._total = runs * per_run
 
     def __call__(self, trained: Trained, name: str, drawn: Sequence[Direction]) -> Landscape:
@@ -183,7 +111,7 @@ class _Measure:
             images.split: np.array(
                 [
                     self._loss(trained, images, [ahead], [step])
-                    for step in steps(config.span, 2 * config.points - 1)
+                    for step in steps(config.span, LINE * config.points)
                 ]
             )
             for images in self._images
@@ -267,10 +195,11 @@ def _check_alike(trained: Sequence[Trained]) -> None:
             {name: tensor.shape for name, tensor in found.model.state_dict().items()}
             for found in (first, other)
         )
-        if len({tuple(found.items()) for found in shapes}) > 1 or first.size != other.size:
+        alike = first.size == other.size and first.classes == other.classes
+        if not alike or len({tuple(found.items()) for found in shapes}) > 1:
             raise UsageError(
                 f"{other.path.parent}: its model is another than that of {first.path.parent}: the "
-                "same directions need the same --model, size and number of classes"
+                "same directions need the same --model, size and classes"
             )
 
 
@@ -280,3 +209,9 @@ def _names(trained: Sequence[Trained]) -> list[str]:
     if len(set(names)) < len(names):
         names = [f"{found.path.resolve().parent.name}/{found.path.name}" for found in trained]
     return names
+
+
+def first_of_each(views: Views) -> npt.NDArray[np.int64]:
+    """The number of each key's first view: balancing shows a sample several times."""
+    _, first = np.unique(np.array(views.samples.keys), return_index=True)
+    return np.asarray(first, np.int64)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.contour import QuadContourSet
 
-    from augcli.train.evaluation.landscape import LandscapeResult, Losses
+    from augcli.train.evaluation.landscape_result import LandscapeResult, Losses
 
 COLOURS = (TRAIN, VALIDATION)
 STYLES = ("-", "--")

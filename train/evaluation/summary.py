@@ -11,7 +11,7 @@ from augcli.train.printing import print_line, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from augcli.train.evaluation.landscape import LandscapeResult
+    from augcli.train.evaluation.landscape_result import LandscapeResult
     from augcli.train.evaluation.result import EvaluationResult, TtaResult
     from augcli.train.evaluation.robustness import Robustness
     from augcli.train.evaluation.scores import Scores

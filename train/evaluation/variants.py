@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from augcli.augment.decode import Pixels
+from augcli.train.kept_views import KeptViews
+from augcli.train.memory import Keeping, allowed_bytes
 from augcli.train.views import Labelled, RowFault, Views
 
 Alter = Callable[[Pixels, str, int], Pixels]
@@ -17,6 +19,13 @@ Alter = Callable[[Pixels, str, int], Pixels]
 def unaltered(pixels: Pixels, key: str, variant: int) -> Pixels:
     """The plain view."""
     return pixels
+
+
+def kept(views: Views, size: int) -> Views:
+    """`views`, decoded once and kept in memory if they fit into a quarter of what is free."""
+    shape = (len(views.samples), size, size, 3)
+    memory = Keeping(allowed_bytes("auto")).take(shape)
+    return views if memory is None else KeptViews(views, *memory)
 
 
 class Variants:

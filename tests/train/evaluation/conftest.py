@@ -18,7 +18,7 @@ SIZE = 16
 def folder_run(split_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained on the fly, from a folder, with the policy side-on."""
     out = tmp_path_factory.mktemp("runs") / "folder"
-    train(TrainConfig(data=str(split_photos), size=SIZE, epochs=2, workers=0, out=out))
+    train(TrainConfig(data=str(split_photos), size=SIZE, epochs=1, workers=0, out=out))
     return out
 
 

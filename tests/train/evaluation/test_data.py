@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.train.evaluation.data import DataOptions, RunData, SplitData, first_of_each
+from augcli.train.evaluation.data import RunData, SplitData
+from augcli.train.evaluation.landscape import first_of_each
+from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.trained import Trained, load_trained
 
 OWN = DataOptions(None, None)

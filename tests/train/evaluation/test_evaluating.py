@@ -17,9 +17,10 @@ from augcli.augment.policy import checked_spec
 from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.evaluation.config import EvaluateConfig
-from augcli.train.evaluation.data import DataOptions, RunData
+from augcli.train.evaluation.data import RunData
 from augcli.train.evaluation.evaluating import evaluate_run
 from augcli.train.evaluation.predictions import Predictions, Predictor
+from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.evaluation.tta import averaged, parse_tta
 from augcli.train.evaluation.variants import Variants, unaltered
 from augcli.train.evaluation.writing import NAMES, evaluation_folder

@@ -13,16 +13,13 @@ import torch
 from augcli.manifests.errors import UsageError
 from augcli.train.checkpoint import load_checkpoint, save_checkpoint
 from augcli.train.evaluation.config import LandscapeConfig
-from augcli.train.evaluation.data import DataOptions, RunData
+from augcli.train.evaluation.data import RunData
 from augcli.train.evaluation.directions import filter_normalised, gaussian_directions, moved
-from augcli.train.evaluation.landscape import (
-    Landscape,
-    LandscapeResult,
-    landscape,
-    read_images,
-)
+from augcli.train.evaluation.landscape import landscape, read_images
 from augcli.train.evaluation.landscape_picture import draw_landscape
+from augcli.train.evaluation.landscape_result import Landscape, LandscapeResult
 from augcli.train.evaluation.predictions import Predictor
+from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.evaluation.scores import score
 from augcli.train.evaluation.variants import Variants, unaltered
 from augcli.train.models import build_model
@@ -32,7 +29,7 @@ CPU = torch.device("cpu")
 
 
 def config(**settings: object) -> LandscapeConfig:
-    given = {"points": 3, "samples": 100, "device": "cpu", **settings}
+    given = {"points": 1, "samples": 100, "device": "cpu", **settings}
     return LandscapeConfig(**given)  # type: ignore[arg-type]
 
 
@@ -76,7 +73,7 @@ def test_two_runs_on_the_same_images(folder_run: Path, shards_run: Path, tmp_pat
     shown: list[tuple[int, int]] = []
     result = landscape(
         [folder_run, shards_run],
-        config(out=tmp_path / "out", batch_size=5),
+        config(out=tmp_path / "out", batch_size=10),
         progress=lambda *done: shown.append(done),
     )
     assert shown[-1] == (2 * (2 * 5 + 9),) * 2 and len(shown) == shown[-1][0]
