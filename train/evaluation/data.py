@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from augcli.augment.reference_data import load_reference
 from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.hashing import key_fraction
 from augcli.manifests.reference import Failure, Reference
 from augcli.train.dataset import Dataset, open_dataset
 from augcli.train.evaluation.run_options import (
@@ -23,6 +25,22 @@ from augcli.train.views import Views
 
 NAMES = {"test": "test", "val": "validation", "train": "training", "all": "all"}
 """Splits as records name them -> as people do."""
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Up to `most` samples of a split, chosen by a hash of their keys and `seed`."""
+
+    most: int
+    seed: int
+
+    def of(self, keys: Sequence[str]) -> list[int]:
+        """The numbers of those chosen; each key once, where balancing repeats some."""
+        first: dict[str, int] = {}
+        for number, key in enumerate(keys):
+            first.setdefault(key, number)
+        order = sorted(first, key=lambda key: key_fraction(f"{self.seed}\0{key}", "subset"))
+        return [first[key] for key in order[: self.most]]
 
 
 @dataclass(frozen=True)
@@ -89,8 +107,10 @@ class RunData:
         check_size(self._trained, self._dataset)
         return self._dataset.place, manifest.classes
 
-    def split(self, split: str | None) -> SplitData:
+    def split(self, split: str | None, subset: Subset | None = None) -> SplitData:
         """The plain views of `split`; None: test, or val where there is no test split.
+
+        With `subset`, images outside of it need not be there.
 
         Raises:
             UsageError: there is no such split, or `all` of what the run was trained on.
@@ -104,7 +124,9 @@ class RunData:
             )
         if not self.has(split):
             raise UsageError(f"--split: there are no {NAMES[split]} images; choose another")
-        opened = self._from_reference(split) if self._reference else self._from_dataset(split)
+        opened = (
+            self._from_reference(split, subset) if self._reference else self._from_dataset(split)
+        )
         if not self._replaced and not self.is_own:
             opened.notes.append(
                 "the data have changed since the run was trained: other images, labels or splits"
@@ -122,11 +144,13 @@ class RunData:
         assert self._dataset is not None
         return self._dataset.manifest.splits[split].samples
 
-    def _from_reference(self, split: str) -> SplitData:
+    def _from_reference(self, split: str, subset: Subset | None) -> SplitData:
         reference = self._reference
         assert reference is not None
         recipe = plain_recipe(self._trained)
         samples = reference.samples if split == "all" else reference.of_split(split)
+        if subset is not None:
+            samples = tuple(samples[n] for n in subset.of([sample.key for sample in samples]))
         images = look_at(reference, samples, recipe)
         files = in_order(images.usable(samples))
         if not files:
@@ -135,7 +159,7 @@ class RunData:
         sources = {sample.key: sample.source for sample in samples}
         notes = []
         others = len(reference.samples) - len(samples)
-        if self._replaced and not self.is_own and others:
+        if self._replaced and not self.is_own and others and subset is None:
             notes.append(
                 f"{len(samples):,} of {len(reference.samples):,} images are its {NAMES[split]} "
                 "split; --split all takes all"

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.hashing import key_fraction
 from augcli.manifests.settings import check_settings
 from augcli.train.evaluation.config import LandscapeConfig
-from augcli.train.evaluation.data import RunData, SplitData
+from augcli.train.evaluation.data import RunData, SplitData, Subset
 from augcli.train.evaluation.directions import (
     Direction,
     filter_normalised,
@@ -39,7 +37,6 @@ from augcli.train.evaluation.landscape_result import (
 from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.step import choose_device
 from augcli.train.trained import Trained, load_trained
-from augcli.train.views import Views
 
 
 @dataclass(frozen=True)
@@ -160,30 +157,24 @@ def _images(
     """Plain training images, and those of validation or test where there are any."""
     data = RunData(trained, DataOptions(config.shards, config.data))
     held_out = next((split for split in ("val", "test") if data.has(split)), None)
-    opened = [data.split(split) for split in ("train", held_out) if split is not None]
+    subset = Subset(config.samples, config.seed)
+    opened = [data.split(split, subset) for split in ("train", held_out) if split is not None]
     if note is not None:
         for line in opened[0].notes:
             note(line)
-    return [read_images(found, trained.size[0], config, device) for found in opened]
+    return [read_images(found, subset, trained.size[0], device) for found in opened]
 
 
-def read_images(
-    data: SplitData, side: int, config: LandscapeConfig, device: torch.device
-) -> Images:
-    """Up to `--samples` images, chosen by a hash of their keys."""
+def read_images(data: SplitData, subset: Subset, side: int, device: torch.device) -> Images:
+    """The images of `data` that are in `subset`."""
     with closing(data.views) as views:
-        keys = views.samples.keys
-        chosen = sorted(
-            first_of_each(views).tolist(),
-            key=lambda number: key_fraction(f"{config.seed}\0{keys[number]}", "landscape"),
-        )[: config.samples]
-        numbers = np.array(chosen, np.int64)
+        numbers = np.array(subset.of(views.samples.keys), np.int64)
         pixels = np.empty((len(numbers), side, side, 3), np.uint8)
         faults = views.read(numbers, 0, pixels)
     if faults:
         raise AugcliError(faults[0][1])
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # channels_last memory
-    labels = torch.from_numpy(data.views.samples.labels[numbers])
+    labels = torch.from_numpy(views.samples.labels[numbers])
     return Images(data.name, images.to(device), labels.to(device))
 
 
@@ -209,9 +200,3 @@ def _names(trained: Sequence[Trained]) -> list[str]:
     if len(set(names)) < len(names):
         names = [f"{found.path.resolve().parent.name}/{found.path.name}" for found in trained]
     return names
-
-
-def first_of_each(views: Views) -> npt.NDArray[np.int64]:
-    """The number of each key's first view: balancing shows a sample several times."""
-    _, first = np.unique(np.array(views.samples.keys), return_index=True)
-    return np.asarray(first, np.int64)

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.train.evaluation.data import RunData, SplitData
-from augcli.train.evaluation.landscape import first_of_each
+from augcli.train.evaluation.data import RunData, SplitData, Subset
 from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.trained import Trained, load_trained
 
@@ -135,9 +134,29 @@ def test_damaged_images_are_left_out_and_told(
         run_data.split(None)
 
 
-def test_the_first_view_of_each_key() -> None:
-    class Views:
-        class samples:  # noqa: N801
-            keys = ("a", "a", "b", "c", "c", "c")
+def test_a_subset_has_the_first_view_of_each_key() -> None:
+    """Later ones are augmented: balancing repeats samples."""
+    keys = ("a", "a", "b", "c", "c", "c")
+    assert sorted(Subset(10, seed=0).of(keys)) == [0, 2, 3]
+    many = [f"key {number}" for number in range(1000)]
+    chosen = Subset(100, seed=0).of(many)
+    assert len(set(chosen)) == 100 and chosen == Subset(100, seed=0).of(many)
+    assert 30 < len([number for number in chosen if number < 500]) < 70
+    assert set(chosen) != set(Subset(100, seed=1).of(many))
+    assert Subset(50, seed=0).of(many) == chosen[:50]
 
-    assert first_of_each(Views).tolist() == [0, 2, 3]  # type: ignore[arg-type]
+
+def test_only_the_images_of_a_subset_are_read(
+    folder_run: Path, split_photos: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(split_photos, changed)
+    run_data = RunData(load(folder_run), DataOptions(None, str(changed)))
+    subset = Subset(4, seed=0)
+    chosen = run_data.split("train", subset).paths
+    for path in (changed / "train").rglob("*.jpg"):
+        if path.relative_to(changed).as_posix() not in chosen:
+            path.unlink()
+    data = run_data.split("train", subset)
+    assert data.paths == chosen and len(chosen) == 4
+    assert not data.failures and pixels(data).any()

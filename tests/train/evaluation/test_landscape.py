@@ -13,7 +13,7 @@ import torch
 from augcli.manifests.errors import UsageError
 from augcli.train.checkpoint import load_checkpoint, save_checkpoint
 from augcli.train.evaluation.config import LandscapeConfig
-from augcli.train.evaluation.data import RunData
+from augcli.train.evaluation.data import RunData, Subset
 from augcli.train.evaluation.directions import filter_normalised, gaussian_directions, moved
 from augcli.train.evaluation.landscape import landscape, read_images
 from augcli.train.evaluation.landscape_picture import draw_landscape
@@ -105,9 +105,7 @@ def test_without_the_plane(folder_run: Path) -> None:
 
 def test_images_are_chosen_by_seed(folder_run: Path) -> None:
     data = RunData(load_trained(folder_run, CPU), DataOptions(None, None)).split("train")
-    first, again, other = (
-        read_images(data, 16, config(samples=6, seed=seed), CPU).pixels for seed in (0, 0, 1)
-    )
+    first, again, other = (read_images(data, Subset(6, seed), 16, CPU).pixels for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert first.shape == (6, 3, 16, 16)
 
