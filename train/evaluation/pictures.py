@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 6
+PICTURE_INCHES, TEXT_INCHES, TITLE_INCHES = 1.65, 0.7, 0.4
 
 
 def draw_reliability(path: Path, calibration: Calibration, title: str) -> None:
@@ -77,10 +78,15 @@ class WrongImage:
 
 def draw_wrong(path: Path, images: Sequence[WrongImage], title: str) -> None:
     """Write `wrong.png`: images with what they are and what they were taken for."""
-    rows = max(1, math.ceil(len(images) / COLUMNS))
-    figure = new_figure(width=1.75 * COLUMNS, height=2.3 * rows + 0.5)
-    figure.set_layout_engine("constrained")
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
+    rows = math.ceil(len(images) / COLUMNS)
+    height = TITLE_INCHES + rows * (PICTURE_INCHES + TEXT_INCHES)
+    figure = new_figure(width=COLUMNS * (PICTURE_INCHES + 0.1), height=height)
+    figure.subplots_adjust(
+        left=0.01, right=0.99, bottom=0.7 * TEXT_INCHES / height,
+        top=1 - (TITLE_INCHES + 0.3 * TEXT_INCHES) / height,
+        wspace=0.05, hspace=TEXT_INCHES / PICTURE_INCHES,
+    )  # fmt: skip
+    figure.suptitle(title, fontsize=11, x=0.01, y=1 - 0.1 / height, ha="left", parse_math=False)
     places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in places:
         axes.set_xticks([])

@@ -76,6 +76,9 @@ def _print_tta(plain: Scores, tta: TtaResult, console: Console) -> None:
         rows.append([name, *figures, f"{scores.calibration.ece:.3f}"])
     print_table("Test-time augmentation", rows, console)
     paired, (low, high) = tta.paired, tta.paired.interval
+    if not paired.gained and not paired.lost:
+        print_line("difference  none: no image was won or lost", console)
+        return
     print_line(
         f"difference  {100 * paired.difference:+.1f} points (95 % interval {100 * low:+.1f} to "
         f"{100 * high:+.1f}, paired bootstrap; McNemar's exact p = {paired.p_value:.2g}): "

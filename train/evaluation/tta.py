@@ -59,7 +59,7 @@ def parse_tta(text: str, trained: Trained) -> Tta:
         )
     seed = trained.source.get("options", {}).get("seed", 0)
     recipe = Recipe(Fit(trained.size[0], DEFAULT_FIT), checked_spec("of the run", policy), seed)
-    about = f"the plain view and {text} by the run's policy"
+    about = f"the plain view and {text} by policy"
     return Tta(about, PolicyViews(recipe), int(text), True)
 
 
