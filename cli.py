@@ -22,6 +22,7 @@ from augcli.augment.config import ExpandConfig, PreviewConfig
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
 from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,6 +106,7 @@ def _without_none(annotation: Any) -> Any:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
 )
+run_argument = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -195,16 +197,12 @@ def train(as_json: bool, **settings: Any) -> None:
     from augcli.train.summary import print_training, row_line
     from augcli.train.world import world_of_environment
 
-    def left_out(failures: tuple[Any, ...]) -> None:
-        for failure in failures:
-            click.echo(f"not used: {failure.source}: {failure.reason}", err=True)
-
     with _Bar("training", quiet=as_json) as bar:
         result = run(
             TrainConfig(**settings),
             report=lambda row: bar.say(row_line(row)),
             progress=lambda p: bar(p.batch, p.batches, f"epoch {p.epoch}, loss {p.loss:.3f}"),
-            left_out=left_out,
+            left_out=_tell_left_out,
             note=bar.say,
         )
     if not world_of_environment().is_first:
@@ -213,6 +211,57 @@ def train(as_json: bool, **settings: Any) -> None:
         _print_json({"run": str(result.folder), **result.record})
     else:
         print_training(result, _stdout())
+
+
+@main.command()
+@run_argument
+@options(EvaluateConfig)
+@json_option
+def evaluate(run: Path, as_json: bool, **settings: Any) -> None:
+    """Scores, calibration, mistakes, test-time augmentation and robustness of a trained model.
+
+    RUN is a folder made by augcli train, or a checkpoint's file.
+    """
+    from augcli.train.evaluation.evaluating import evaluate_run
+
+    with _Bar("evaluating", quiet=as_json) as bar:
+        result = evaluate_run(
+            run,
+            EvaluateConfig(**settings),
+            progress=lambda done, total: bar(done, total, ""),
+            left_out=_tell_left_out,
+            note=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        from augcli.train.evaluation.summary import print_evaluation
+
+        print_evaluation(result, _stdout())
+
+
+@main.command()
+@run_argument
+@click.argument("other", type=click.Path(path_type=Path), metavar="[RUN2]", required=False)
+@options(LandscapeConfig)
+@json_option
+def landscape(run: Path, other: Path | None, as_json: bool, **settings: Any) -> None:
+    """The loss around the minimum of a run, or of two: a picture for understanding, no score."""
+    from augcli.train.evaluation.landscape import landscape as measure
+
+    with _Bar("walking", quiet=as_json) as bar:
+        result = measure(
+            [run] if other is None else [run, other],
+            LandscapeConfig(**settings),
+            progress=lambda done, total: bar(done, total, ""),
+            note=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        from augcli.train.evaluation.summary import print_landscape
+
+        print_landscape(result, _stdout())
 
 
 @main.command()
@@ -247,6 +296,11 @@ def benchmark(as_json: bool, **settings: Any) -> None:
         _print_json({"folder": str(result.folder), **result.to_json()})
     else:
         print_benchmark(result, _stdout())
+
+
+def _tell_left_out(failures: tuple[Any, ...]) -> None:
+    for failure in failures:
+        click.echo(f"not used: {failure.source}: {failure.reason}", err=True)
 
 
 class _Bar:

@@ -18,7 +18,10 @@ from augcli.cli import main
 
 pytestmark = pytest.mark.usefixtures("sketches")
 
-COMMANDS = ("expand", "train", "schedule", "benchmark", "preview", "verify")
+COMMANDS = (
+    *("expand", "train", "evaluate", "landscape"),
+    *("schedule", "benchmark", "preview", "verify"),
+)
 
 
 def run(*arguments: object) -> Any:

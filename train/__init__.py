@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from augcli.train.benchmarking import BenchmarkResult, benchmark
     from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+    from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
+    from augcli.train.evaluation.evaluating import evaluate_run
+    from augcli.train.evaluation.landscape import landscape
+    from augcli.train.evaluation.landscape_result import LandscapeResult
+    from augcli.train.evaluation.result import EvaluationResult
     from augcli.train.run import train
     from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
@@ -19,11 +24,17 @@ if TYPE_CHECKING:
 __all__ = [
     "BenchmarkConfig",
     "BenchmarkResult",
+    "EvaluateConfig",
+    "EvaluationResult",
+    "LandscapeConfig",
+    "LandscapeResult",
     "ScheduleConfig",
     "ScheduleResult",
     "TrainConfig",
     "TrainResult",
     "benchmark",
+    "evaluate_run",
+    "landscape",
     "open_sources",
     "schedule",
     "train",
@@ -32,11 +43,17 @@ __all__ = [
 _HOMES = {
     "BenchmarkConfig": "config",
     "BenchmarkResult": "benchmarking",
+    "EvaluateConfig": "evaluation.config",
+    "EvaluationResult": "evaluation.result",
+    "LandscapeConfig": "evaluation.config",
+    "LandscapeResult": "evaluation.landscape_result",
     "ScheduleConfig": "config",
     "ScheduleResult": "scheduling",
     "TrainConfig": "config",
     "TrainResult": "trainer",
     "benchmark": "benchmarking",
+    "evaluate_run": "evaluation.evaluating",
+    "landscape": "evaluation.landscape",
     "open_sources": "sources",
     "schedule": "scheduling",
     "train": "run",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.train.printing import print_line as _print_line
+from augcli.train.printing import print_table as _print_table
 from augcli.train.record import Row, RunFolder
 from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
 
@@ -105,23 +107,3 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     _print_line("", console)
     folder = result.folder
     _print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)
-
-
-def _print_line(line: str, console: Console, wrapped: bool = False) -> None:
-    """`line` as it is: in paths and names, what looks like markup or an emoji is none."""
-    from rich.text import Text
-
-    console.print(Text(line), soft_wrap=not wrapped)
-
-
-def _print_table(title: str, rows: list[list[str]], console: Console) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
-    for number, name in enumerate(rows[0]):
-        table.add_column(Text(name), justify="left" if number == 0 else "right")
-    for row in rows[1:]:
-        table.add_row(*map(Text, row))
-    console.print(table)
