@@ -11,7 +11,7 @@ import torch
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from augcli.train.models import build_model
-from augcli.train.step import normalise
+from augcli.train.forward import normalise
 from augcli.train.trained import load_trained
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def test_it_is_the_model_that_was_saved(tmp_path: Path, checkpoint: Checkpoint) 
     expected = model(normalise(images, CPU))
     for place in (tmp_path, tmp_path / "best.pt"):
         trained = load_trained(place, CPU)
-        assert torch.equal(trained.logits(images, CPU), expected)
+        assert torch.equal(trained.logits(images), expected)
         assert not trained.model.training
         assert (trained.classes, trained.size) == (("a", "b", "c"), (16, 16))
         assert trained.source == {"fingerprint": "f"}
