@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from augcli.train.run import train
     from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
+    from augcli.train.sweeps.config import SweepConfig
+    from augcli.train.sweeps.result import SweepResult
+    from augcli.train.sweeps.sweeping import sweep
     from augcli.train.trainer import TrainResult
 
 __all__ = [
@@ -21,11 +24,14 @@ __all__ = [
     "BenchmarkResult",
     "ScheduleConfig",
     "ScheduleResult",
+    "SweepConfig",
+    "SweepResult",
     "TrainConfig",
     "TrainResult",
     "benchmark",
     "open_sources",
     "schedule",
+    "sweep",
     "train",
 ]
 
@@ -34,11 +40,14 @@ _HOMES = {
     "BenchmarkResult": "benchmarking",
     "ScheduleConfig": "config",
     "ScheduleResult": "scheduling",
+    "SweepConfig": "sweeps.config",
+    "SweepResult": "sweeps.result",
     "TrainConfig": "config",
     "TrainResult": "trainer",
     "benchmark": "benchmarking",
     "open_sources": "sources",
     "schedule": "scheduling",
+    "sweep": "sweeps.sweeping",
     "train": "run",
 }
 
