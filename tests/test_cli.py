@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from augcli.cli import main
 
-COMMANDS = ("expand", "train", "schedule", "benchmark", "preview", "verify")
+COMMANDS = ("expand", "train", "sweep", "schedule", "benchmark", "preview", "verify")
 
 
 def run(*arguments: object) -> Any:
@@ -72,6 +72,12 @@ def test_help_of_every_command_shows_defaults(command: str) -> None:
             "train",
             "--warmup-epochs --min-lr --step-len --milestones --gamma --cycle-len --cycle-mult "
             "--cycle-decay --cyclic-mode --patience",
+        ),
+        (
+            "sweep",
+            "--seeds --search --trials --prune --jobs --copies --out --source --shards --data "
+            "--policy --residual --model --epochs --batch-size --opt --lr --weight-decay --sched "
+            "--seed --workers --device --size --json",
         ),
         (
             "schedule",

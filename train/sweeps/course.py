@@ -8,6 +8,7 @@ from functools import partial
 
 from augcli.train.record import Row
 from augcli.train.sweeps.ledger import Ledger
+from augcli.train.sweeps.naming import counted
 from augcli.train.sweeps.search import Search
 from augcli.train.sweeps.trial import FINISHED, Outcome, Trial, run_trial
 
@@ -42,11 +43,7 @@ class Course:
         return max(self._search.total, len(self.ended))
 
     def next(self) -> Trial | None:
-        """The next training to begin, or to go on with; None: none, or none for now.
-
-        Raises:
-            AugcliError: the files of a finished run are damaged, or can't be written.
-        """
+        """The next training to begin, or to go on with; None: none, or none for now."""
         while (trial := self._search.next()) is not None:
             known = self._ledger.outcome(trial, pruned_counts=self._pruned_counts)
             if known is None:
@@ -87,7 +84,7 @@ def train_in_turn(course: Course) -> None:
 
 def _line(trial: Trial, outcome: Outcome) -> str:
     if outcome.measured is None:
-        return f"{trial.label}: {outcome.state} after {len(outcome.rows)} epochs"
+        return f"{trial.label}: {outcome.state} after {counted(len(outcome.rows), 'epoch')}"
     measured = outcome.measured
     assert outcome.state == FINISHED
     return (

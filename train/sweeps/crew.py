@@ -181,7 +181,8 @@ class _Place:
     def close(self, *, at_once: bool) -> None:
         if at_once:
             self.process.kill()
-        self.pipe.close()  # it reads the end
+        self.send(None)
+        self.pipe.close()
         self.process.join(LAST_SECONDS)
         if self.process.is_alive():
             self.process.kill()
@@ -201,15 +202,20 @@ def _serve(pipe: Connection, threads: int, gpu: str | None, parent: int) -> None
         answer: bool = pipe.recv()
         return answer
 
-    while True:
-        try:
-            config: TrainConfig = pipe.recv()
-        except EOFError:
-            return
+    while (config := _received(pipe)) is not None:
         try:
             pipe.send(run_trial(config, goes_on))
         except Interrupted:
             pipe.send(None)
+
+
+def _received(pipe: Connection) -> TrainConfig | None:
+    """The next training, or None when there are no more."""
+    try:
+        config: TrainConfig | None = pipe.recv()
+    except EOFError:
+        return None
+    return config
 
 
 def _how_ended(code: int | None) -> str:

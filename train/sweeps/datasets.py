@@ -105,13 +105,30 @@ def settled(space: Space) -> Space:
     return dataclasses.replace(space, common=common)
 
 
+def check_data(space: Space) -> None:
+    """Find what is wrong with the data of a `settled` space before anything is written.
+
+    Raises:
+        UsageError: a bad policy or dataset, or a range of sizes.
+        AugcliError: too few images, or none to validate on.
+    """
+    common = space.common
+    if common.shards is not None:
+        _given(common)
+        return
+    for policy, size in _all_wanted(space):
+        resolve_policy(policy, size)
+    reference = load_reference(common.data)
+    if not reference.of_split("val"):
+        raise AugcliError(f"{reference.root}: {NOTHING_TO_CHOOSE_BY}")
+
+
 def make_datasets(space: Space, config: StudyConfig, hear: Hear, tell: Tell) -> Datasets:
     """Find, or make, what all the runs of a `settled` space read.
 
     `hear` follows expansions; `tell` hears lines that a user may want to act on.
 
     Raises:
-        UsageError: a bad policy or dataset, or a range of sizes to expand.
         AugcliError: no usable images, none to validate on, or a file that can't be written.
     """
     common = space.common
@@ -120,7 +137,15 @@ def make_datasets(space: Space, config: StudyConfig, hear: Hear, tell: Tell) -> 
     wanted = list(_all_wanted(space))
     if "shards" not in space.options_of("source"):
         return Datasets(_direct(common, wanted, tell))
-    return Datasets({each: _expanded(common, each, config, hear, tell) for each in wanted})
+    places = {}
+    for each in wanted:
+        places[each] = _expanded(common, each, config, hear, tell)
+        tell = _say_nothing  # of the same images once more
+    return Datasets(places)
+
+
+def _say_nothing(line: str) -> None:
+    pass
 
 
 def _wanted(config: TrainConfig, any_policy: str) -> Wanted:
@@ -176,11 +201,9 @@ def _expanded(
 def _direct(common: TrainConfig, wanted: list[Wanted], tell: Tell) -> dict[Wanted, Place]:
     """Every run makes its views from the reference dataset."""
     reference = load_reference(common.data)
-    if not reference.of_split("val"):
-        raise AugcliError(f"{reference.root}: {NOTHING_TO_CHOOSE_BY}")
     specs = {(policy, size): resolve_policy(policy, size) for policy, size in wanted}
-    fit = Fit(wanted[0][1] if wanted else DEFAULT_SIZE, DEFAULT_FIT)
-    images = check_images(reference, Recipe(fit, next(iter(specs.values())), common.seed))
+    recipe = Recipe(Fit(wanted[0][1], DEFAULT_FIT), specs[wanted[0]], common.seed)
+    images = check_images(reference, recipe)
     for failure in (*reference.skipped, *images.failures):
         tell(f"not used: {failure.source}: {failure.reason}")
     return {

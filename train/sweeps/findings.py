@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from augcli.manifests.settings import option_name
 from augcli.train.config import TrainConfig
+from augcli.train.sweeps.naming import counted
 from augcli.train.sweeps.space import Choices, Space, Values, label_of, text_of
 from augcli.train.sweeps.standings import Standing, can_be_told_apart
 from augcli.train.sweeps.trial import DIVERGED, PRUNED
@@ -46,9 +47,9 @@ def _others(best: Standing, found: Sequence[Standing]) -> list[str]:
     if not alike:
         return ["It can be told from all others."]
     more = "" if len(best.measured) > 2 else "; more --seeds tell more apart"
+    of_all = f"{alike} of {counted(len(others), 'other')}"
     return [
-        f"{alike} of {len(others)} others can't be told from it ({how}){more}. The best of many "
-        "looks better than it is."
+        f"{of_all} can't be told from it ({how}){more}. The best of many looks better than it is."
     ]
 
 
@@ -85,10 +86,10 @@ def _side(space: Space, name: str, value: float) -> str | None:
 
 def _ends(found: Sequence[Standing]) -> list[str]:
     sentences = []
-    for state, what in ((DIVERGED, "diverged"), (PRUNED, "were ended early")):
+    for state, what in ((DIVERGED, "diverged"), (PRUNED, "ended early")):
         these = [each.values for each in found if any(e.outcome.state == state for e in each.ended)]
         if these:
-            sentences.append(f"{len(these)} combinations {what}: {_named(these)}.")
+            sentences.append(f"{counted(len(these), 'combination')} {what}: {_named(these)}.")
     return sentences
 
 

@@ -18,12 +18,21 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.config import TrainConfig
-from augcli.train.record import RunFolder, read_summary
+from augcli.train.record import RunFolder
 from augcli.train.sweeps.config import HOW_ONLY
 from augcli.train.sweeps.datasets import Datasets
 from augcli.train.sweeps.naming import readable_name
 from augcli.train.sweeps.space import Space, Values, text_of
-from augcli.train.sweeps.trial import DIVERGED, PRUNED, STATES, Outcome, Trial, read_finished
+from augcli.train.sweeps.trial import (
+    DIVERGED,
+    FAILED,
+    PRUNED,
+    STATES,
+    Outcome,
+    Trial,
+    read_finished,
+    rows_so_far,
+)
 
 TRIALS = "trials"
 TRIAL_FILE = "trial.json"
@@ -87,18 +96,18 @@ class Ledger:
     def outcome(self, trial: Trial, *, pruned_counts: bool) -> Outcome | None:
         """How the training ended, or None when it is to be begun or gone on with.
 
-        What failed is tried again; what was pruned is gone on with unless `pruned_counts`.
-
-        Raises:
-            AugcliError: the files of a finished run are damaged.
+        What failed is tried again; what was pruned is gone on with unless `pruned_counts`. A
+        finished run with damaged files counts as failed.
         """
         run = RunFolder(trial.folder)
-        if run.record.exists():
-            return read_finished(run)
+        try:
+            if run.record.exists():
+                return read_finished(run)
+        except AugcliError as error:
+            return Outcome(FAILED, str(error))
         entry = self._entries[trial.folder]
         if entry.state == DIVERGED or (entry.state == PRUNED and pruned_counts):
-            rows = tuple(read_summary(run.summary)) if run.summary.exists() else ()
-            return Outcome(entry.state, entry.message, rows)
+            return Outcome(entry.state, entry.message, rows_so_far(run))
         return None
 
     def begin(self, trial: Trial) -> None:

@@ -1,4 +1,4 @@
-"""Readable names of folders for texts that may hold anything."""
+"""Words: readable names of folders for texts that may hold anything, and plurals."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def safe_name(text: str) -> str:
     if readable == text:
         return text
     return f"{readable}-{hashlib.blake2b(text.encode(), digest_size=3).hexdigest()}"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 training`, `2 trainings`."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

@@ -1,10 +1,8 @@
 """Searches by Optuna (Akiba et al. 2019, https://arxiv.org/abs/1907.10902).
 
-TPE: Bergstra et al. 2011, https://papers.nips.cc/paper/4443. Median pruning: Golovin et al. 2017,
-https://doi.org/10.1145/3097983.3098043, section 3.4. Hyperband: Li et al. 2018,
-https://arxiv.org/abs/1603.06560.
+TPE: Bergstra et al. 2011, https://papers.nips.cc/paper/4443.
 
-Optuna keeps nothing: a proposal is a function of the sweep's seed and of the trainings before it,
+Optuna stores nothing: a proposal is a function of the sweep's seed and of the trainings before it,
 which are in the sweep's folder. So a sweep that was killed proposes what it would have proposed.
 """
 
@@ -22,19 +20,18 @@ from augcli.manifests.hashing import view_seed
 from augcli.train.record import Row
 from augcli.train.sweeps.config import DEFAULT_TRIALS, TPE, StudyConfig
 from augcli.train.sweeps.ledger import Ledger
+from augcli.train.sweeps.pruning import Pruning
 from augcli.train.sweeps.space import Choices, Domain, Space, Values
 from augcli.train.sweeps.trial import DIVERGED, FAILED, FINISHED, PRUNED, Outcome, Trial
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
     from optuna.study import Study
 
 ATTEMPTS = 20
 """Proposals in turn that were made before, until the first that was not is taken."""
 _FROM_GOOD_TO_BAD = (None, FINISHED, PRUNED, DIVERGED, FAILED)
-WARMUP_SHARE = 0.25
-"""The part of a training that the median pruner lets pass, whatever it looks like."""
 
 
 @dataclass
@@ -63,8 +60,13 @@ class OptunaSearch:
         check_optuna(config)
         self._space, self._config, self._seeds, self._ledger = space, config, seeds, ledger
         self._trials = config.trials or DEFAULT_TRIALS
+        if not space.ranges:
+            self._trials = min(self._trials, len(space.grid()))
         self._recorded = deque(ledger.recorded(space)[: self._trials])
         self._tried: list[Tried] = []
+        self._pruning = None
+        if config.prune is not None:
+            self._pruning = Pruning(config.prune, space.most_epochs)
         self._waiting: deque[Trial] = deque()
 
     @property
@@ -77,36 +79,42 @@ class OptunaSearch:
         if not self._waiting and len(self._tried) < self._trials:
             values = self._recorded.popleft() if self._recorded else self._propose()
             if values is not None:
-                self._tried.append(Tried(values))
-                self._add(values, self._seeds[:1] if self._config.prune else self._seeds)
+                self._begin(values)
         return self._waiting.popleft() if self._waiting else None
 
     def goes_on(self, trial: Trial, row: Row) -> bool:
         """Whether the pruner lets a training go on."""
-        if self._config.prune is None or trial.seed != self._seeds[0]:
+        if self._pruning is None or trial.seed != self._seeds[0]:
             return True
-        tried = self._of(trial)
-        tried.by_epoch |= _by_epoch([row])
-        pruner = _pruner(self._config.prune, self._space.most_epochs)
-        study = _study(self._space, self._tried, pruner=pruner)
-        return not pruner.prune(study, study.trials[self._tried.index(tried)])
+        is_last = row.epoch == trial.config.epochs
+        return self._pruning.goes_on(self._number(trial), [row]) or is_last
 
     def end(self, trial: Trial, outcome: Outcome) -> None:
         """Take over the result, and have the other seeds trained if it is good enough."""
-        tried = self._of(trial)
+        number = self._number(trial)
+        tried = self._tried[number]
         if trial.seed == self._seeds[0]:
-            tried.by_epoch |= _by_epoch(outcome.rows)
-            if self._config.prune and outcome.state == FINISHED:
-                self._add(trial.values, self._seeds[1:])
+            tried.by_epoch = _by_epoch(outcome.rows)
+            if self._pruning is not None:
+                self._pruning.end(number, outcome)
+                self._add(trial.values, self._seeds[1:] if outcome.state == FINISHED else [])
         if outcome.measured is not None:
             tried.scores.append(outcome.measured.val_accuracy)
         tried.state = max(tried.state, outcome.state, key=_FROM_GOOD_TO_BAD.index)
 
+    def _begin(self, values: Values) -> None:
+        self._tried.append(Tried(values))
+        if self._pruning is None:
+            self._add(values, self._seeds)
+        else:
+            self._pruning.begin()
+            self._add(values, self._seeds[:1])
+
     def _add(self, values: Values, seeds: Sequence[int]) -> None:
         self._waiting += [self._ledger.trial(self._space, values, seed) for seed in seeds]
 
-    def _of(self, trial: Trial) -> Tried:
-        return next(tried for tried in self._tried if tried.values == trial.values)
+    def _number(self, trial: Trial) -> int:
+        return [tried.values for tried in self._tried].index(trial.values)
 
     def _propose(self) -> Values | None:
         """A combination that was not tried yet, or None if there is none left."""
@@ -136,7 +144,7 @@ def propose(space: Space, tried: Sequence[Tried], search: str, seed: int) -> Val
     from optuna.samplers import RandomSampler, TPESampler
 
     sampler = TPESampler(seed=seed) if search == TPE else RandomSampler(seed=seed)
-    study = _study(space, tried, sampler=sampler)
+    study = _study(space, tried, sampler)
     found = {name: _distribution(domain) for name, domain in space.factors.items()}
     asked = study.ask(found).params
     return space.own({name: _rounded(space.factors[name], asked[name]) for name in space.factors})
@@ -149,7 +157,7 @@ def _rounded(domain: Domain, value: Any) -> Any:
     return min(max(float(f"{value:.3g}"), domain.low), domain.high)
 
 
-def _study(space: Space, tried: Sequence[Tried], **how: Any) -> Study:
+def _study(space: Space, tried: Sequence[Tried], sampler: BaseSampler) -> Study:
     """What was tried, as Optuna sees it; what diverged is as bad as can be."""
     import optuna
     from optuna.trial import TrialState, create_trial
@@ -162,7 +170,7 @@ def _study(space: Space, tried: Sequence[Tried], **how: Any) -> Study:
         FAILED: TrialState.FAIL,
     }
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(study_name="sweep", direction="maximize", **how)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
     for each in tried:
         study.add_trial(
             create_trial(
@@ -188,14 +196,6 @@ def _distribution(domain: Domain) -> BaseDistribution:
     if domain.whole:
         return IntDistribution(int(domain.low), int(domain.high), log=domain.log)
     return FloatDistribution(domain.low, domain.high, log=domain.log)
-
-
-def _pruner(name: str, epochs: int) -> BasePruner:
-    from optuna.pruners import HyperbandPruner, MedianPruner
-
-    if name == "median":
-        return MedianPruner(n_warmup_steps=int(WARMUP_SHARE * epochs))
-    return HyperbandPruner(max_resource=epochs)
 
 
 def _by_epoch(rows: Iterable[Row]) -> dict[int, float]:

@@ -35,7 +35,7 @@ def write_report(result: SweepResult) -> None:
     write_atomic(result.folder / CSV_FILE, csv_text(_records(result)))
     if any(each.outcome.rows for each in result.ended):
         draw_curves(result.folder / CURVES_FILE, result)
-    if "lr" in result.space.factors:
+    if result.ended and "lr" in result.space.factors:
         draw_rates(result.folder / RATES_FILE, result)
 
 

@@ -34,11 +34,12 @@ class Search(Protocol):
 
 
 class GridSearch:
-    """Every combination; all of them with the first seed, then with the next."""
+    """Every combination: those that are there already, then all with the first seed, the next."""
 
     def __init__(self, space: Space, seeds: Sequence[int], ledger: Ledger) -> None:
         combinations = space.grid()
         trials = [ledger.trial(space, values, seed) for seed in seeds for values in combinations]
+        trials.sort(key=lambda trial: ledger.outcome(trial, pruned_counts=False) is None)
         self._waiting = deque(trials)
         self.total = len(trials)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from augcli.train.report import Table
 from augcli.train.summary import print_line, print_table
+from augcli.train.sweeps.naming import counted
 from augcli.train.sweeps.report import CSV_FILE, pictures_of
 from augcli.train.sweeps.space import Values, text_of
 from augcli.train.sweeps.standings import Effect, Standing
@@ -34,7 +35,8 @@ def print_sweep(result: SweepResult, console: Console) -> None:
         print_line(f"• {sentence}", console, wrapped=True)
     for message, failed in result.failures.items():
         names = "; ".join(each.trial.label for each in failed)
-        print_line(f"• {len(failed)} trainings failed ({names}): {message}", console, wrapped=True)
+        what = counted(len(failed), "training")
+        print_line(f"• {what} failed ({names}): {message}", console, wrapped=True)
     print_line("", console)
     if result.best_command is not None:
         print_line(f"train it    {result.best_command}", console)
@@ -50,7 +52,7 @@ def _table(result: SweepResult) -> Table:
     head = [
         "",
         *(name.replace("_", "-") for name in names),
-        "validation, %",
+        "val, %",
         "95 % interval",
         *(["by seed, %"] if several else []),
         *(["test, %"] if has_test else []),

@@ -24,8 +24,9 @@ from augcli.train.stop import Interrupted
 from augcli.train.sweeps.config import GRID, StudyConfig
 from augcli.train.sweeps.course import Course, train_in_turn
 from augcli.train.sweeps.crew import default_jobs, shares, train_side_by_side
-from augcli.train.sweeps.datasets import Hear, Tell, make_datasets, settled
+from augcli.train.sweeps.datasets import Hear, Tell, check_data, make_datasets, settled
 from augcli.train.sweeps.ledger import TRIALS, Ledger
+from augcli.train.sweeps.naming import counted
 from augcli.train.sweeps.optuna_search import OptunaSearch, check_optuna
 from augcli.train.sweeps.report import FORMAT, JSON_FILE, write_json, write_report
 from augcli.train.sweeps.result import SweepResult
@@ -48,6 +49,7 @@ def sweep(config: StudyConfig, hear: Hear | None = None, tell: Tell | None = Non
     """
     config = check_settings(config)
     space = settled(_checked(parse_space(config), config))
+    check_data(space)
     hear, tell = hear or (lambda what, done, total: None), tell or (lambda line: None)
     with _own_folder(config.out), told(config.out, lambda: "then run the sweep again"):
         return _run(config, space, hear, tell)
@@ -61,7 +63,8 @@ def _checked(space: Space, config: StudyConfig) -> Space:
     """
     if world_of_environment().ranks > 1:
         raise UsageError("augcli sweep trains several models by itself: start it without torchrun")
-    choose_device(space.common.device)
+    if space.common.device != "auto":
+        choose_device(space.common.device)
     for name in space.options_of("model"):
         check_model_name(str(name))
     for residual in space.options_of("residual"):
@@ -134,9 +137,10 @@ def _run(config: StudyConfig, space: Space, hear: Hear, tell: Tell) -> SweepResu
     except Interrupted as stopped:
         if course.ended:
             write_report(result(whole=False))
+        done = f"{len(course.ended)} of {counted(course.total, 'training')}"
         raise Interrupted(
-            f"stopped after {len(course.ended)} of {course.total} trainings; what was at work is "
-            f"saved in {config.out / TRIALS}; go on with: {command}",
+            f"stopped after {done}; what was at work is saved in {config.out / TRIALS}; "
+            f"go on with: {command}",
             stopped.exit_code - 128,
         ) from stopped
     found = result(whole=True)
@@ -159,7 +163,7 @@ def _train(course: Course, space: Space, jobs: int) -> None:
 
 def _plan(config: StudyConfig, space: Space, search: Search, jobs: int) -> str:
     """What will be done, in a line."""
-    combinations = search.total // config.seeds
+    combinations = counted(search.total // config.seeds, "combination")
     seeds = f" x {config.seeds} seeds" if config.seeds > 1 else ""
     at_a_time = f"{jobs} at a time, {shares(space.common.device, jobs)}" if jobs > 1 else ""
-    return f"{combinations} combinations{seeds}, {at_a_time or 'one after another'}"
+    return f"{combinations}{seeds}, {at_a_time or 'one after another'}"

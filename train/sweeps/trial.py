@@ -94,16 +94,16 @@ def run_trial(config: TrainConfig, report: Report) -> Outcome:
             raise _Pruned
 
     try:
-        for row in _rows(run):
+        for row in rows_so_far(run):
             hear(row)
         train(dataclasses.replace(config, resume=run.last.exists()), report=hear)
     except _Pruned:
-        return Outcome(PRUNED, rows=_rows(run))
+        return Outcome(PRUNED, rows=rows_so_far(run))
     except Interrupted:
         raise
     except AugcliError as error:
         state = DIVERGED if DIVERGENCE_ADVICE in str(error) else FAILED
-        return Outcome(state, str(error), _rows(run))
+        return Outcome(state, str(error), rows_so_far(run))
     except torch.cuda.OutOfMemoryError:
         return Outcome(FAILED, "out of GPU memory: take a smaller --batch-size or --model")
     return read_finished(run)
@@ -138,6 +138,6 @@ def _measured(record: dict[str, Any]) -> Measured:
     )
 
 
-def _rows(run: RunFolder) -> tuple[Row, ...]:
+def rows_so_far(run: RunFolder) -> tuple[Row, ...]:
     """The epochs so far of a run that may not have had any."""
     return tuple(read_summary(run.summary)) if run.summary.exists() else ()
