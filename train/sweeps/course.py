@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from augcli.train.record import Row
+from augcli.train.sweeps.datasets import Hear, Tell
 from augcli.train.sweeps.ledger import Ledger
 from augcli.train.sweeps.naming import counted
 from augcli.train.sweeps.search import Search
 from augcli.train.sweeps.trial import FINISHED, Outcome, Trial, run_trial
-
-Hear = Callable[[str, int, int], None]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from augcli.augment.config import (
 from augcli.augment.expansion import expand
 from augcli.augment.fit import Fit
 from augcli.augment.policy import resolve_policy
+from augcli.augment.preparing import check_outside
 from augcli.augment.reference_data import load_reference
 from augcli.augment.views import Recipe
 from augcli.manifests.errors import AugcliError, UsageError
@@ -105,20 +106,23 @@ def settled(space: Space) -> Space:
     return dataclasses.replace(space, common=common)
 
 
-def check_data(space: Space) -> None:
+def check_data(space: Space, config: StudyConfig) -> None:
     """Find what is wrong with the data of a `settled` space before anything is written.
 
     Raises:
-        UsageError: a bad policy or dataset, or a range of sizes.
+        UsageError: a bad policy or dataset, a range of sizes, or an `out` among the images.
         AugcliError: too few images, or none to validate on.
     """
     common = space.common
+    if config.copies != StudyConfig.copies and not _expands(space):
+        raise UsageError("--copies: nothing is expanded here: it goes with --data, to read shards")
     if common.shards is not None:
         _given(common)
         return
     for policy, size in _all_wanted(space):
         resolve_policy(policy, size)
     reference = load_reference(common.data)
+    check_outside(common.data, config.out, reference)
     if not reference.of_split("val"):
         raise AugcliError(f"{reference.root}: {NOTHING_TO_CHOOSE_BY}")
 
@@ -135,13 +139,17 @@ def make_datasets(space: Space, config: StudyConfig, hear: Hear, tell: Tell) -> 
     if common.shards is not None:
         return Datasets({}, _given(common))
     wanted = list(_all_wanted(space))
-    if "shards" not in space.options_of("source"):
+    if not _expands(space):
         return Datasets(_direct(common, wanted, tell))
     places = {}
     for each in wanted:
         places[each] = _expanded(common, each, config, hear, tell)
         tell = _say_nothing  # of the same images once more
     return Datasets(places)
+
+
+def _expands(space: Space) -> bool:
+    return space.common.shards is None and "shards" in space.options_of("source")
 
 
 def _say_nothing(line: str) -> None:

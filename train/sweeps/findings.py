@@ -7,8 +7,9 @@ from dataclasses import fields
 
 from augcli.manifests.settings import option_name
 from augcli.train.config import TrainConfig
+from augcli.train.sweeps.domains import Choices, Values
 from augcli.train.sweeps.naming import counted
-from augcli.train.sweeps.space import Choices, Space, Values, label_of, text_of
+from augcli.train.sweeps.space import Space, label_of, text_of
 from augcli.train.sweeps.standings import Standing, can_be_told_apart
 from augcli.train.sweeps.trial import DIVERGED, PRUNED
 

@@ -21,8 +21,9 @@ from augcli.train.config import TrainConfig
 from augcli.train.record import RunFolder
 from augcli.train.sweeps.config import HOW_ONLY
 from augcli.train.sweeps.datasets import Datasets
+from augcli.train.sweeps.domains import Values
 from augcli.train.sweeps.naming import readable_name
-from augcli.train.sweeps.space import Space, Values, text_of
+from augcli.train.sweeps.space import Space, text_of
 from augcli.train.sweeps.trial import (
     DIVERGED,
     FAILED,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from augcli.train import pictures
 from augcli.train.optimizers import resolve_lr
+from augcli.train.sweeps.domains import Value
 from augcli.train.sweeps.panels import (
     END_MARKERS,
     MAX_TITLE,
@@ -17,7 +18,7 @@ from augcli.train.sweeps.panels import (
     add_legend,
     groups,
 )
-from augcli.train.sweeps.space import Space, Value, text_of
+from augcli.train.sweeps.space import Space, text_of
 from augcli.train.sweeps.standings import Standing
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import view_seed
 from augcli.train.record import Row
 from augcli.train.sweeps.config import DEFAULT_TRIALS, TPE, StudyConfig
+from augcli.train.sweeps.domains import Choices, Domain, Values
 from augcli.train.sweeps.ledger import Ledger
 from augcli.train.sweeps.pruning import Pruning
-from augcli.train.sweeps.space import Choices, Domain, Space, Values
+from augcli.train.sweeps.space import Space
 from augcli.train.sweeps.trial import DIVERGED, FAILED, FINISHED, PRUNED, Outcome, Trial
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from augcli.train import pictures
-from augcli.train.sweeps.space import Choices, Space, Value, Values, label_of, text_of
+from augcli.train.sweeps.domains import Choices, Value, Values
+from augcli.train.sweeps.space import Space, label_of, text_of
 from augcli.train.sweeps.standings import Standing
 from augcli.train.sweeps.trial import DIVERGED, PRUNED
 

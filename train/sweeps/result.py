@@ -11,8 +11,9 @@ from typing import Any
 from augcli.train.command import command_line
 from augcli.train.machine import describe_machine
 from augcli.train.sweeps.course import Ended
+from augcli.train.sweeps.domains import Choices
 from augcli.train.sweeps.findings import findings
-from augcli.train.sweeps.space import Choices, Space
+from augcli.train.sweeps.space import Space
 from augcli.train.sweeps.standings import Effect, Standing, effects, standings
 from augcli.train.sweeps.trial import FAILED
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from augcli.train.comparison import interval, paired_difference
 from augcli.train.metrics import wilson_interval
 from augcli.train.sweeps.course import Ended
-from augcli.train.sweeps.space import Choices, Domain, Space, Value, Values, text_of
+from augcli.train.sweeps.domains import Choices, Domain, Value, Values
+from augcli.train.sweeps.space import Space, text_of
 from augcli.train.sweeps.trial import FINISHED, Measured
 
 PARTS_OF_RANGE = 3

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from augcli.train.report import Table
 from augcli.train.summary import print_line, print_table
+from augcli.train.sweeps.domains import Values
 from augcli.train.sweeps.naming import counted
 from augcli.train.sweeps.report import CSV_FILE, pictures_of
-from augcli.train.sweeps.space import Values, text_of
+from augcli.train.sweeps.space import text_of
 from augcli.train.sweeps.standings import Effect, Standing
 from augcli.train.sweeps.trial import FINISHED
 

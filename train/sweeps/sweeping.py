@@ -28,10 +28,11 @@ from augcli.train.sweeps.datasets import Hear, Tell, check_data, make_datasets, 
 from augcli.train.sweeps.ledger import TRIALS, Ledger
 from augcli.train.sweeps.naming import counted
 from augcli.train.sweeps.optuna_search import OptunaSearch, check_optuna
+from augcli.train.sweeps.reading import parse_space
 from augcli.train.sweeps.report import FORMAT, JSON_FILE, write_json, write_report
 from augcli.train.sweeps.result import SweepResult
 from augcli.train.sweeps.search import GridSearch, Search
-from augcli.train.sweeps.space import Space, parse_space
+from augcli.train.sweeps.space import Space
 from augcli.train.world import world_of_environment
 
 
@@ -49,7 +50,7 @@ def sweep(config: StudyConfig, hear: Hear | None = None, tell: Tell | None = Non
     """
     config = check_settings(config)
     space = settled(_checked(parse_space(config), config))
-    check_data(space)
+    check_data(space, config)
     hear, tell = hear or (lambda what, done, total: None), tell or (lambda line: None)
     with _own_folder(config.out), told(config.out, lambda: "then run the sweep again"):
         return _run(config, space, hear, tell)

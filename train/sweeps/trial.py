@@ -15,7 +15,8 @@ from augcli.train.config import TrainConfig
 from augcli.train.record import Row, RunFolder, read_record, read_summary
 from augcli.train.run import train
 from augcli.train.stop import Interrupted
-from augcli.train.sweeps.space import Values, label_of
+from augcli.train.sweeps.domains import Values
+from augcli.train.sweeps.space import label_of
 
 FINISHED, PRUNED, DIVERGED, FAILED = "finished", "pruned", "diverged", "failed"
 STATES = (FINISHED, PRUNED, DIVERGED, FAILED)

@@ -17,7 +17,7 @@ from augcli.augment.forks import CAN_FORK
 from augcli.train.config import TrainConfig
 from augcli.train.record import Row
 from augcli.train.stop import Interrupted
-from augcli.train.sweeps import crew
+from augcli.train.sweeps import crew, worker
 from augcli.train.sweeps.crew import default_jobs, shares, train_side_by_side
 from augcli.train.sweeps.trial import FAILED, FINISHED, PRUNED, Outcome, Trial
 
@@ -68,8 +68,8 @@ def train(config: TrainConfig, report: Callable[[Row], bool]) -> Outcome:
 
 @pytest.fixture(autouse=True)
 def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(crew, "_context", multiprocessing.get_context("fork"))
-    monkeypatch.setattr(crew, "run_trial", train)
+    monkeypatch.setattr(worker, "_context", multiprocessing.get_context("fork"))
+    monkeypatch.setattr(worker, "run_trial", train)
     monkeypatch.setattr(crew, "default_workers", lambda: 8)
     before = set(multiprocessing.active_children())
     yield

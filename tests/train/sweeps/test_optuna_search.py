@@ -15,7 +15,7 @@ from augcli.train.config import TrainConfig
 from augcli.train.sweeps import optuna_search
 from augcli.train.sweeps.config import SweepConfig
 from augcli.train.sweeps.optuna_search import Tried, propose
-from augcli.train.sweeps.space import parse_space
+from augcli.train.sweeps.reading import parse_space
 from augcli.train.sweeps.sweeping import sweep
 from augcli.train.sweeps.trial import DIVERGED, FINISHED, PRUNED
 

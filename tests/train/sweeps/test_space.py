@@ -8,7 +8,9 @@ import pytest
 
 from augcli.manifests.errors import UsageError
 from augcli.train.sweeps.config import SweepConfig
-from augcli.train.sweeps.space import Choices, Range, label_of, parse_space, text_of
+from augcli.train.sweeps.domains import Choices, Range
+from augcli.train.sweeps.reading import parse_space
+from augcli.train.sweeps.space import label_of, text_of
 
 
 def space(**options: Any) -> Any:

@@ -12,8 +12,10 @@ from augcli.train.comparison import interval
 from augcli.train.metrics import wilson_interval
 from augcli.train.sweeps.config import SweepConfig
 from augcli.train.sweeps.course import Ended
+from augcli.train.sweeps.domains import Values
 from augcli.train.sweeps.findings import findings
-from augcli.train.sweeps.space import Space, Values, parse_space
+from augcli.train.sweeps.reading import parse_space
+from augcli.train.sweeps.space import Space
 from augcli.train.sweeps.standings import can_be_told_apart, effects, standings
 from augcli.train.sweeps.trial import DIVERGED, FINISHED, Measured, Outcome, Trial
 

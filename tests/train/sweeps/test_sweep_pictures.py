@@ -13,9 +13,11 @@ from augcli.train.record import Row
 from augcli.train.sweeps import curves_picture, lr_picture
 from augcli.train.sweeps.config import SweepConfig
 from augcli.train.sweeps.course import Ended
+from augcli.train.sweeps.domains import Values
 from augcli.train.sweeps.panels import MAX_PANELS, Colours, groups
+from augcli.train.sweeps.reading import parse_space
 from augcli.train.sweeps.result import SweepResult
-from augcli.train.sweeps.space import Space, Values, parse_space
+from augcli.train.sweeps.space import Space
 from augcli.train.sweeps.trial import DIVERGED, FINISHED, Measured, Outcome, Trial
 
 
