@@ -23,6 +23,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
 from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
 from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
+from augcli.train.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -211,6 +212,32 @@ def train(as_json: bool, **settings: Any) -> None:
         _print_json({"run": str(result.folder), **result.record})
     else:
         print_training(result, _stdout())
+
+
+@main.command()
+@options(SweepConfig)
+@json_option
+def sweep(as_json: bool, **settings: Any) -> None:
+    """Train every combination of options, or those that a search picks, and compare them.
+
+    Options that say so take several values, as --lr 1e-4,1e-3,1e-2; with --search random or tpe
+    ranges too, as --lr 1e-5..1e-1. Run again to go on after Ctrl-C, or with other values to add.
+    """
+    from augcli.train.sweeps.summary import print_sweep
+    from augcli.train.sweeps.sweeping import sweep as run
+
+    with _Bar("sweep", quiet=as_json) as bar:
+        result = run(
+            SweepConfig(**settings),
+            hear=lambda what, done, total: bar(done, total, what),
+            tell=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        print_sweep(result, _stdout())
+    if result.failures:
+        sys.exit(1)
 
 
 @main.command()

@@ -19,7 +19,7 @@ from augcli.cli import main
 pytestmark = pytest.mark.usefixtures("sketches")
 
 COMMANDS = (
-    *("expand", "train", "evaluate", "landscape"),
+    *("expand", "train", "sweep", "evaluate", "landscape"),
     *("schedule", "benchmark", "preview", "verify"),
 )
 
@@ -77,6 +77,12 @@ def test_help_of_every_command_shows_defaults(command: str) -> None:
             "train",
             "--warmup-epochs --min-lr --step-len --milestones --gamma --cycle-len --cycle-mult "
             "--cycle-decay --cyclic-mode --patience",
+        ),
+        (
+            "sweep",
+            "--seeds --search --trials --prune --jobs --copies --out --source --shards --data "
+            "--policy --residual --model --epochs --batch-size --opt --lr --weight-decay --sched "
+            "--seed --workers --device --size --json",
         ),
         (
             "schedule",

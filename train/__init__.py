@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from augcli.train.run import train
     from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
+    from augcli.train.sweeps.config import SweepConfig
+    from augcli.train.sweeps.result import SweepResult
+    from augcli.train.sweeps.sweeping import sweep
     from augcli.train.trainer import TrainResult
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "LandscapeResult",
     "ScheduleConfig",
     "ScheduleResult",
+    "SweepConfig",
+    "SweepResult",
     "TrainConfig",
     "TrainResult",
     "benchmark",
@@ -37,6 +42,7 @@ __all__ = [
     "landscape",
     "open_sources",
     "schedule",
+    "sweep",
     "train",
 ]
 
@@ -49,6 +55,8 @@ _HOMES = {
     "LandscapeResult": "evaluation.landscape_result",
     "ScheduleConfig": "config",
     "ScheduleResult": "scheduling",
+    "SweepConfig": "sweeps.config",
+    "SweepResult": "sweeps.result",
     "TrainConfig": "config",
     "TrainResult": "trainer",
     "benchmark": "benchmarking",
@@ -56,6 +64,7 @@ _HOMES = {
     "landscape": "evaluation.landscape",
     "open_sources": "sources",
     "schedule": "scheduling",
+    "sweep": "sweeps.sweeping",
     "train": "run",
 }
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import yaml
 
@@ -133,6 +133,30 @@ def write_summary(path: Path, rows: list[Row]) -> None:
     writer.writerow(COLUMNS)
     writer.writerows(dataclasses.astuple(row) for row in rows)
     write_atomic(path, text.getvalue())
+
+
+def read_summary(path: Path) -> list[Row]:
+    """What `write_summary` wrote.
+
+    Raises:
+        AugcliError: `path` is missing, damaged or something else.
+    """
+    types_of = get_type_hints(Row)
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        return [
+            Row(**{name: _number(line[name], types_of[name]) for name in COLUMNS}) for line in lines
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AugcliError(f"{path}: not a readable summary of a run: {error!r}") from error
+
+
+def _number(text: str, kind: Any) -> Any:
+    """The number that a column of this type holds: whole, or not, or None where it is empty."""
+    if not text and type(None) in get_args(kind):
+        return None
+    return int(text) if kind is int else float(text)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from augcli.train.printing import print_line as _print_line
-from augcli.train.printing import print_table as _print_table
+from augcli.train.printing import print_line, print_table
 from augcli.train.record import Row, RunFolder
 from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
 
@@ -35,12 +34,12 @@ def row_line(row: Row) -> str:
 def print_training(result: TrainResult, console: Console) -> None:
     """The final accuracy, and where everything is."""
     run = RunFolder(result.folder)
-    _print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}", console)
+    print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}", console)
     pictures = [str(run.curves)]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval
         chance = 1 / len(result.record["classes"])
-        _print_line(
+        print_line(
             f"{result.split:<11} {result.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}; "
             f"chance {chance:.1%})",
             console,
@@ -49,14 +48,14 @@ def print_training(result: TrainResult, console: Console) -> None:
     skipped = sum(row.skipped for row in result.rows)
     if skipped:
         times = "once" if skipped == 1 else f"{skipped:,} times"
-        _print_line(f"skipped     a view {times}, listed in {run.skipped(0)}", console)
-    _print_line(f"checkpoints {run.best}, {run.last}", console)
-    _print_line(f"look at     {', '.join(pictures)}", console)
+        print_line(f"skipped     a view {times}, listed in {run.skipped(0)}", console)
+    print_line(f"checkpoints {run.best}, {run.last}", console)
+    print_line(f"look at     {', '.join(pictures)}", console)
 
 
 def print_schedules(result: ScheduleResult, console: Console) -> None:
     """The key figures of each schedule, and where the picture is."""
-    _print_line(
+    print_line(
         f"{result.epochs:,} epochs of {result.steps_per_epoch:,} steps ({result.samples:,} samples "
         f"in batches of {result.batch_size:,}): {result.steps:,} steps",
         console,
@@ -67,12 +66,12 @@ def print_schedules(result: ScheduleResult, console: Console) -> None:
         rates = (figures["first_lr"], figures["peak_lr"], figures["last_lr"])
         warmup = f"{figures['warmup_steps']:,}"
         rows.append([forecast.name, warmup, *(f"{r:.3g}" for r in rates), _events(forecast)])
-    _print_table("Learning rate", rows, console)
+    print_table("Learning rate", rows, console)
     for forecast in result.forecasts:
         if forecast.cut_off:
-            _print_line(f"• {forecast.name}: {_cut_off(forecast)}", console, wrapped=True)
+            print_line(f"• {forecast.name}: {_cut_off(forecast)}", console, wrapped=True)
     if result.plot is not None:
-        _print_line(f"look at     {result.plot}", console)
+        print_line(f"look at     {result.plot}", console)
 
 
 def _events(forecast: Forecast) -> str:
@@ -100,10 +99,10 @@ def _cut_off(forecast: Forecast) -> str:
 
 def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     """Both tables and the verdict."""
-    _print_table("Throughput", throughput_table(result, spread=False), console)
-    _print_table("Accuracy", accuracy_table(result), console)
+    print_table("Throughput", throughput_table(result, spread=False), console)
+    print_table("Accuracy", accuracy_table(result), console)
     for sentence in result.verdict:
-        _print_line(f"• {sentence}", console, wrapped=True)
-    _print_line("", console)
+        print_line(f"• {sentence}", console, wrapped=True)
+    print_line("", console)
     folder = result.folder
-    _print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)
+    print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)

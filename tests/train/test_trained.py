@@ -10,8 +10,8 @@ import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from augcli.train.models import build_model
 from augcli.train.forward import normalise
+from augcli.train.models import build_model
 from augcli.train.trained import load_trained
 
 CPU = torch.device("cpu")

@@ -5,8 +5,10 @@ To add a schedule, write its file, add one entry to `SCHEDULES`, and its name to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.manifests.settings import option_name
@@ -83,6 +85,27 @@ class RunSchedule:
     def corners(self) -> tuple[int, ...]:
         """Steps of the run at which the schedule jumps or turns round."""
         return tuple(self.warmup + step for step in self.schedule.corners())
+
+
+def foreign_options(config: TrainConfig) -> set[str]:
+    """The options that go with other schedules than the one of `config`."""
+    foreign = set(SCHEDULE_OPTIONS) - set(SCHEDULES[config.sched].options)
+    if config.sched == "cyclic" and config.cyclic_mode != "exp_range":
+        foreign.add("gamma")
+    return foreign
+
+
+def own_options(config: TrainConfig, schedules: Collection[str]) -> TrainConfig:
+    """Of several trainings, each with one of `schedules`: `config` with the options of its own.
+
+    An option that goes with none of them stays, to be refused.
+    """
+    others = [name for name in schedules if name != config.sched]
+    theirs = {option for name in others for option in SCHEDULES[name].options}
+    if others and config.sched == "cyclic":
+        theirs.add("gamma")
+    dropped: dict[str, Any] = dict.fromkeys(foreign_options(config) & theirs)
+    return dataclasses.replace(config, **dropped)
 
 
 def check_schedule(config: TrainConfig) -> None:
