@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.train.printing import print_line as _print_line
+from augcli.train.printing import print_table as _print_table
 from augcli.train.record import Row, RunFolder
 from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from augcli.train.benchmarking import BenchmarkResult
     from augcli.train.scheduling import Forecast, ScheduleResult
-    from augcli.train.trainer import TrainResult
+    from augcli.train.trainer import Progress, TrainResult
 
 MAX_EVENTS = 6
 
@@ -28,6 +30,12 @@ def row_line(row: Row) -> str:
         f"{validation}   lr {row.lr:.2e}   {row.images_per_second:,.0f} images/s, "
         f"{wait:.0%} waiting" + (f", {row.skipped:,} views skipped" if row.skipped else "")
     )
+
+
+def progress_line(progress: Progress) -> str:
+    """Where training stands, beside its bar."""
+    where = f"epoch {progress.epoch}" if progress.epoch else "range test"
+    return f"{where}, loss {progress.loss:.3f}"
 
 
 def print_training(result: TrainResult, console: Console) -> None:
@@ -105,23 +113,3 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     _print_line("", console)
     folder = result.folder
     _print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)
-
-
-def _print_line(line: str, console: Console, wrapped: bool = False) -> None:
-    """`line` as it is: in paths and names, what looks like markup or an emoji is none."""
-    from rich.text import Text
-
-    console.print(Text(line), soft_wrap=not wrapped)
-
-
-def _print_table(title: str, rows: list[list[str]], console: Console) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
-    for number, name in enumerate(rows[0]):
-        table.add_column(Text(name), justify="left" if number == 0 else "right")
-    for row in rows[1:]:
-        table.add_row(*map(Text, row))
-    console.print(table)
