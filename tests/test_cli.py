@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from augcli.cli import main
 
-COMMANDS = ("expand", "train", "schedule", "benchmark", "preview", "verify")
+COMMANDS = ("expand", "train", "lr-find", "schedule", "benchmark", "preview", "verify")
 
 
 def run(*arguments: object) -> Any:
@@ -78,6 +78,11 @@ def test_help_of_every_command_shows_defaults(command: str) -> None:
             "--sched --epochs --batch-size --opt --lr --warmup-epochs --min-lr --step-len "
             "--milestones --gamma --cycle-len --cycle-mult --cycle-decay --cyclic-mode --patience "
             "--samples --shards --data --plot --json",
+        ),
+        (
+            "lr-find",
+            "--source --shards --data --model --batch-size --opt --lrs --lr-mult --start-lr "
+            "--end-lr --steps --sweep --rule --plot --json",
         ),
         ("benchmark", "--data --policy --copies --model --epochs --seeds --out --json"),
     ],

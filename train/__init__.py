@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from augcli.train.benchmarking import BenchmarkResult, benchmark
     from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+    from augcli.train.rates.config import LrFindConfig
+    from augcli.train.rates.finding import LrFindResult, lr_find
     from augcli.train.run import train
     from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
 __all__ = [
     "BenchmarkConfig",
     "BenchmarkResult",
+    "LrFindConfig",
+    "LrFindResult",
     "ScheduleConfig",
     "ScheduleResult",
     "TrainConfig",
     "TrainResult",
     "benchmark",
+    "lr_find",
     "open_sources",
     "schedule",
     "train",
@@ -32,11 +37,14 @@ __all__ = [
 _HOMES = {
     "BenchmarkConfig": "config",
     "BenchmarkResult": "benchmarking",
+    "LrFindConfig": "rates.config",
+    "LrFindResult": "rates.finding",
     "ScheduleConfig": "config",
     "ScheduleResult": "scheduling",
     "TrainConfig": "config",
     "TrainResult": "trainer",
     "benchmark": "benchmarking",
+    "lr_find": "rates.finding",
     "open_sources": "sources",
     "schedule": "scheduling",
     "train": "run",
