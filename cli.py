@@ -23,6 +23,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
 from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
 from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
+from augcli.train.rates.config import LrFindConfig
 from augcli.train.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
@@ -86,8 +87,20 @@ def _option(field: dataclasses.Field[Any], annotation: Any) -> Callable[[Command
     if field.metadata["flag_value"]:
         common |= {"is_flag": False, "flag_value": field.metadata["flag_value"]}
     choices = field.metadata["choices"]
+    if annotation == float | str | None:
+        words = "|".join(("FLOAT", *choices))
+        return click.option(name, type=_number_or(choices), metavar=words, **common)
     kind = click.Choice(choices) if choices else _CLICK_TYPES[plain]
     return click.option(name, type=kind, **common)
+
+
+def _number_or(words: tuple[str, ...]) -> Callable[[str], float | str]:
+    """What reads a number, or one of a few words that stand for one."""
+
+    def convert(value: str) -> float | str:
+        return value if value in words else click.FLOAT(value)
+
+    return convert
 
 
 _CLICK_TYPES: dict[Any, Any] = {
@@ -195,14 +208,14 @@ def train(as_json: bool, **settings: Any) -> None:
     Several GPUs or machines: torchrun --no-python --nproc-per-node N augcli train …
     """
     from augcli.train.run import train as run
-    from augcli.train.summary import print_training, row_line
+    from augcli.train.summary import print_training, progress_line, row_line
     from augcli.train.world import world_of_environment
 
     with _Bar("training", quiet=as_json) as bar:
         result = run(
             TrainConfig(**settings),
             report=lambda row: bar.say(row_line(row)),
-            progress=lambda p: bar(p.batch, p.batches, f"epoch {p.epoch}, loss {p.loss:.3f}"),
+            progress=lambda p: bar(p.batch, p.batches, progress_line(p)),
             left_out=_tell_left_out,
             note=bar.say,
         )
@@ -212,6 +225,33 @@ def train(as_json: bool, **settings: Any) -> None:
         _print_json({"run": str(result.folder), **result.record})
     else:
         print_training(result, _stdout())
+
+
+@main.command("lr-find")
+@options(LrFindConfig)
+@json_option
+def lr_find(as_json: bool, **settings: Any) -> None:
+    """The learning rate for a training: a range test, four suggestions and a picture.
+
+    It takes a few steps at rising rates on a model that is thrown away.
+    """
+    from augcli.train.rates.finding import lr_find as run
+
+    with _Bar("range test", quiet=as_json) as bar:
+        result = run(
+            LrFindConfig(**settings),
+            report=lambda step, steps, loss: bar(step, steps, f"loss {loss:.3f}"),
+            left_out=_tell_left_out,
+            note=bar.say,
+        )
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        from augcli.train.rates.summary import print_range_test
+
+        print_range_test(result, _stdout())
+    if result.lr is None:
+        sys.exit(1)
 
 
 @main.command()

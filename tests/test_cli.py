@@ -19,7 +19,7 @@ from augcli.cli import main
 pytestmark = pytest.mark.usefixtures("sketches")
 
 COMMANDS = (
-    *("expand", "train", "sweep", "evaluate", "landscape"),
+    *("expand", "train", "lr-find", "sweep", "evaluate", "landscape"),
     *("schedule", "benchmark", "preview", "verify"),
 )
 
@@ -89,6 +89,11 @@ def test_help_of_every_command_shows_defaults(command: str) -> None:
             "--sched --epochs --batch-size --opt --lr --warmup-epochs --min-lr --step-len "
             "--milestones --gamma --cycle-len --cycle-mult --cycle-decay --cyclic-mode --patience "
             "--samples --shards --data --plot --json",
+        ),
+        (
+            "lr-find",
+            "--source --shards --data --model --batch-size --opt --lrs --lr-mult --start-lr "
+            "--end-lr --steps --sweep --rule --plot --json",
         ),
         ("benchmark", "--data --policy --copies --model --epochs --seeds --out --json"),
     ],

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from augcli.train.evaluation.landscape import landscape
     from augcli.train.evaluation.landscape_result import LandscapeResult
     from augcli.train.evaluation.result import EvaluationResult
+    from augcli.train.rates.config import LrFindConfig
+    from augcli.train.rates.finding import LrFindResult, lr_find
     from augcli.train.run import train
     from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
@@ -31,6 +33,8 @@ __all__ = [
     "EvaluationResult",
     "LandscapeConfig",
     "LandscapeResult",
+    "LrFindConfig",
+    "LrFindResult",
     "ScheduleConfig",
     "ScheduleResult",
     "SweepConfig",
@@ -40,6 +44,7 @@ __all__ = [
     "benchmark",
     "evaluate_run",
     "landscape",
+    "lr_find",
     "open_sources",
     "schedule",
     "sweep",
@@ -53,6 +58,8 @@ _HOMES = {
     "EvaluationResult": "evaluation.result",
     "LandscapeConfig": "evaluation.config",
     "LandscapeResult": "evaluation.landscape_result",
+    "LrFindConfig": "rates.config",
+    "LrFindResult": "rates.finding",
     "ScheduleConfig": "config",
     "ScheduleResult": "scheduling",
     "SweepConfig": "sweeps.config",
@@ -62,6 +69,7 @@ _HOMES = {
     "benchmark": "benchmarking",
     "evaluate_run": "evaluation.evaluating",
     "landscape": "evaluation.landscape",
+    "lr_find": "rates.finding",
     "open_sources": "sources",
     "schedule": "scheduling",
     "sweep": "sweeps.sweeping",

@@ -30,6 +30,8 @@ FROZEN_NORMS = ("frozen", "all")
 REMOTE_SHUFFLE_BUFFER = 10_000
 """Samples: what comes from a URL is read one shard after another."""
 LOADERS = ("auto", "threads", "processes")
+AUTO_LR = "auto"
+"""A learning rate that a range test is to find."""
 
 _MODEL_HELP = "small, or a torchvision classification model by name"
 
@@ -82,8 +84,12 @@ class TrainConfig:
     epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
     batch_size: int = setting(32, "views per optimiser step", minimum=1)
     opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
-    lr: float | None = setting(
-        None, "peak learning rate", minimum=0.0, shown_default="by optimiser"
+    lr: float | str | None = setting(
+        None,
+        "peak learning rate; auto finds one by a range test, as augcli lr-find does",
+        choices=(AUTO_LR,),
+        minimum=0.0,
+        shown_default="by optimiser",
     )
     lrs: str | None = setting(
         None, "peaks by layer group, the head's last, as 1e-4,1e-3,1e-2", shown_default="all --lr"
@@ -248,7 +254,7 @@ class ScheduleConfig:
     epochs: int = setting_of(TrainConfig, "epochs")
     batch_size: int = setting_of(TrainConfig, "batch_size")
     opt: str = setting_of(TrainConfig, "opt")
-    lr: float | None = setting_of(TrainConfig, "lr")
+    lr: float | str | None = setting_of(TrainConfig, "lr")
     lrs: str | None = setting_of(TrainConfig, "lrs")
     warmup_epochs: float | None = setting_of(TrainConfig, "warmup_epochs")
     min_lr: float | None = setting_of(TrainConfig, "min_lr")

@@ -1,8 +1,8 @@
 """The run folder: its files, and how each is written whole.
 
 args.yaml, summary.csv, run.json, last.pt, best.pt, events.out.tfevents…, curves.png and
-confusion.png, and skipped.jsonl where views were left out; `run.json` comes last, so that its
-presence says that the run is finished.
+confusion.png, skipped.jsonl where views were left out, and lr_find.json and lr_find.png with `--lr
+auto`; `run.json` comes last, so that its presence says that the run is finished.
 """
 
 from __future__ import annotations
@@ -98,6 +98,16 @@ class RunFolder:
     def confusion(self) -> Path:
         """The confusion matrix of the final evaluation."""
         return self.folder / "confusion.png"
+
+    @property
+    def lr_find(self) -> Path:
+        """The range test of `--lr auto`."""
+        return self.folder / "lr_find.json"
+
+    @property
+    def lr_find_picture(self) -> Path:
+        """Its losses, and what the rules read off them."""
+        return self.folder / "lr_find.png"
 
     def skipped(self, rank: int) -> Path:
         """The views that a rank left out because they could not be read; if it did."""

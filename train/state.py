@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from typing import Any
 
 import torch
 
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import view_seed
+from augcli.train.alteration import Alteration
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import Checkpoint, Totals, plain_totals
 from augcli.train.config import TrainConfig
@@ -18,9 +18,8 @@ from augcli.train.exchange import Exchange
 from augcli.train.learner import build_learner
 from augcli.train.optimizers import resolve_lr, set_lr
 from augcli.train.order import LEAST_PER_RANK
+from augcli.train.random_state import seed_draws
 from augcli.train.record import Row
-from augcli.train.residual import Mixed, Residual
-from augcli.train.residual_spec import parse_residual
 from augcli.train.restoring import (
     Extent,
     channels_of,
@@ -77,12 +76,7 @@ class RunState:
         self._step = Step(self.model, self.optimizer, self.forward, learner.rules, exchange)
         self._lr = resolve_lr(config.opt, config.lr, config.lrs)
         self.batches_per_epoch = sources.train.batches_per_epoch
-        self._residual: Residual | None = None
-        if config.residual is not None:
-            spec = parse_residual(config.residual)
-            spec.shift_limits(*sources.size)  # before the first batch says so
-            self._ids = sources.train.ids
-            self._residual = Residual(spec, seed=config.seed, rounds=sources.train.rounds)
+        self._alteration = Alteration(config, sources)
         self._opt = config.opt
         self._extent = Extent(
             epochs=config.epochs,
@@ -101,10 +95,7 @@ class RunState:
         self.totals = Totals()
         self.rows: list[Row] = []
         self.best_epoch: int | None = None
-        seed = _seed_of(together.world.rank, config.seed)  # for models with dropout
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+        seed_draws(_seed_of(together.world.rank, config.seed), device)
 
     def step(self, batch: Batch, stop: StopRequest) -> StepOutcome:
         """One optimiser step, and the position after it; ranks agree in it on whether to stop.
@@ -115,7 +106,7 @@ class RunState:
         position = self.epoch * self.batches_per_epoch + self.batch
         self._factor = self.schedule.factor(position, self.plateau)
         set_lr(self.optimizer, self._factor)
-        outcome = self._step(batch, partial(self._alter, batch), stop)
+        outcome = self._step(batch, self._alteration.of(batch, self.epoch, self.batch), stop)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
@@ -125,13 +116,6 @@ class RunState:
         )
         self.batch += 1
         return outcome
-
-    def _alter(self, batch: Batch, images: torch.Tensor, labels: torch.Tensor) -> Mixed:
-        """The residual policy, for the position that the run is at."""
-        if self._residual is None:
-            return Mixed(images, labels)
-        ids = self._ids[batch.indices]
-        return self._residual(images, labels, ids, epoch=self.epoch, number=self.batch)
 
     def add_time(self, seconds: float, data_wait_seconds: float) -> None:
         """Count wall time to the running epoch; the wait is a part of `seconds`."""

@@ -24,7 +24,7 @@ from augcli.train.checkpoint import (
     save_checkpoint,
 )
 from augcli.train.command import command_line
-from augcli.train.config import TrainConfig
+from augcli.train.config import AUTO_LR, TrainConfig
 from augcli.train.epoch import Progress, StopAsked, train_epoch
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.faults import told
@@ -32,6 +32,9 @@ from augcli.train.finish import TrainResult, finish, result_of
 from augcli.train.forward import choose_precision
 from augcli.train.identity import differences, identity, plain_config
 from augcli.train.pictures import LiveCurves
+from augcli.train.random_state import own_random_state
+from augcli.train.rates.beginning import found_rate
+from augcli.train.rates.range_test import Report
 from augcli.train.record import (
     EventLog,
     Row,
@@ -64,10 +67,10 @@ def run_training(
 
     `description` says where the views came from, in values that JSON holds; it goes into
     `run.json` and must be the same on resume. `report` is called after each epoch, `progress`
-    after each step; `note` hears what was made of `--weights`. `sources` stay open. With
-    `config.resume` the run in `folder` goes on: on a CPU, with the same number of torch threads,
-    the result is the same to the last bit as without the interruption. A finished run just gives
-    its result.
+    after each step; `note` hears what was made of `--weights` and of `--lr auto`. `sources` stay
+    open. With `config.resume` the run in `folder` goes on: on a CPU, with the same number of torch
+    threads, the result is the same to the last bit as without the interruption. A finished run just
+    gives its result.
 
     Of several ranks, which are `together`, each calls this with its share of the sources, and
     gets the same result; only the first one reads and writes `folder`. `stop` is for a caller who
@@ -87,8 +90,14 @@ def run_training(
     device = choose_device(config.device, together.world)
     run = RunFolder(folder)
     with ExitStack() as stack:
-        stack.enter_context(_own_random_state(device))
+        stack.enter_context(own_random_state(device))
         stop = stop or stack.enter_context(StopRequest(agreed=not together.is_alone))
+        stack.enter_context(told(folder, lambda: _go_on(run, config, together)))
+        found = None
+        if config.lr == AUTO_LR:
+            report_test = _as_epoch_0(progress)
+            found = found_rate(config, sources, run, device, together, stop, report_test, note)
+            config = dataclasses.replace(config, lr=found.lr)
         precision = choose_precision(config.precision, device)
         known = identity(config, sources, description, together.world.ranks, precision)
         _check_alike(known, device, together)
@@ -99,7 +108,8 @@ def run_training(
                 note(line)
         if together.is_first:
             stack.enter_context(held(run, config.resume))
-        stack.enter_context(told(folder, lambda: _go_on(run, config, together)))
+        if found is not None and together.is_first:
+            found.write(run)
         if config.resume:
             _continue(run, state)
         else:
@@ -110,11 +120,10 @@ def run_training(
         return result_of(run, state.rows, together)
 
 
-@contextmanager
-def _own_random_state(device: torch.device) -> Iterator[None]:
-    """Leave torch's global random state, which layers like dropout draw from, as it was."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
+def _as_epoch_0(progress: Callable[[Progress], None] | None) -> Report | None:
+    if progress is None:
+        return None
+    return lambda step, steps, loss: progress(Progress(0, step, steps, loss))
 
 
 def _check_alike(known: dict[str, Any], device: torch.device, together: Together) -> None:

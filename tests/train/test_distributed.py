@@ -385,6 +385,19 @@ def test_ranks_train_what_one_process_does(
             assert_same(mine[part], others[part], close=True)
 
 
+def test_ranks_find_the_learning_rate_together(ranks: Ranks, photos: Path) -> None:
+    found = []
+    for count in (1, 2):
+        done = ranks(count, "--data", photos, *PLAIN, "--lr", "auto", resumed=True)
+        assert done.codes == [0] * count, done.err(0)
+        run = done.folder / "machine0" / "run"
+        found.append(json.loads((run / "lr_find.json").read_text()))
+        assert record(run)["lr"] == found[-1]["chosen"]
+    one, two = found
+    assert two["losses"][:50] == pytest.approx(one["losses"][:50], rel=1e-4)
+    assert done.err(1) == ""
+
+
 @pytest.mark.parametrize("batch_size", [3, 10])
 def test_views_that_are_skipped_weigh_nothing_on_any_rank(
     ranks: Ranks, damaged: Path, batch_size: int
