@@ -22,6 +22,7 @@ from augcli.augment.config import ExpandConfig, PreviewConfig
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
 from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+from augcli.train.recipes.config import RecipeConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -213,6 +214,30 @@ def train(as_json: bool, **settings: Any) -> None:
         _print_json({"run": str(result.folder), **result.record})
     else:
         print_training(result, _stdout())
+
+
+@main.command()
+@options(RecipeConfig)
+@json_option
+def recipe(as_json: bool, **settings: Any) -> None:
+    """Fine-tune in the eight steps: head on activations, on views, then all layers in cycles."""
+    from augcli.train.printing import print_line, print_table
+    from augcli.train.recipes.report import steps_table, summary
+    from augcli.train.recipes.running import recipe as run
+    from augcli.train.summary import row_line
+
+    with _Bar("recipe", quiet=as_json) as bar:
+        result = run(
+            RecipeConfig(**settings),
+            report=lambda name, row: bar.say(f"{name}: {row_line(row)}"),
+            progress=lambda name, p: bar(p.batch, p.batches, f"{name}, epoch {p.epoch}"),
+            note=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        print_table("recipe", steps_table(result), _stdout())
+        print_line(summary(result), _stdout())
 
 
 @main.command()
