@@ -24,6 +24,7 @@ from augcli.manifests.settings import option_name
 from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
 from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
 from augcli.train.rates.config import LrFindConfig
+from augcli.train.recipes.config import RecipeConfig
 from augcli.train.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
@@ -329,6 +330,30 @@ def landscape(run: Path, other: Path | None, as_json: bool, **settings: Any) -> 
         from augcli.train.evaluation.summary import print_landscape
 
         print_landscape(result, _stdout())
+
+
+@main.command()
+@options(RecipeConfig)
+@json_option
+def recipe(as_json: bool, **settings: Any) -> None:
+    """Fine-tune in the eight steps: head on activations, on views, then all layers in cycles."""
+    from augcli.train.printing import print_line, print_table
+    from augcli.train.recipes.report import steps_table, summary
+    from augcli.train.recipes.running import recipe as run
+    from augcli.train.summary import row_line
+
+    with _Bar("recipe", quiet=as_json) as bar:
+        result = run(
+            RecipeConfig(**settings),
+            report=lambda name, row: bar.say(f"{name}: {row_line(row)}"),
+            progress=lambda name, p: bar(p.batch, p.batches, f"{name}, epoch {p.epoch}"),
+            note=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        print_table("recipe", steps_table(result), _stdout())
+        print_line(summary(result), _stdout())
 
 
 @main.command()

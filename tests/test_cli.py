@@ -19,7 +19,7 @@ from augcli.cli import main
 pytestmark = pytest.mark.usefixtures("sketches")
 
 COMMANDS = (
-    *("expand", "train", "lr-find", "sweep", "evaluate", "landscape"),
+    *("expand", "train", "lr-find", "recipe", "sweep", "evaluate", "landscape"),
     *("schedule", "benchmark", "preview", "verify"),
 )
 

@@ -81,6 +81,9 @@ class TrainConfig:
         flag_value=FROZEN_NORMS[0],
         shown_default="none is held",
     )
+    precompute: bool = setting(
+        False, "run the frozen layers once over each stored view, and train the head on that"
+    )
     epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
     batch_size: int = setting(32, "views per optimiser step", minimum=1)
     opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)

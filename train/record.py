@@ -44,7 +44,7 @@ class Row:
     """Mean cross-entropy on validation after the epoch; None without validation."""
     val_accuracy: float | None
     lr: float
-    """Learning rate of the first parameter group at the epoch's last step."""
+    """The head's learning rate at the epoch's last step."""
     seconds: float
     """Wall time of the epoch's training: steps and waiting for data, without evaluation."""
     data_wait_seconds: float

@@ -9,12 +9,14 @@ import torch
 
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import view_seed
+from augcli.train.activations import check_precompute, precomputed
 from augcli.train.alteration import Alteration
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import Checkpoint, Totals, plain_totals
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation
 from augcli.train.exchange import Exchange
+from augcli.train.heads import Backbone, Features, Head
 from augcli.train.learner import build_learner
 from augcli.train.optimizers import resolve_lr, set_lr
 from augcli.train.order import LEAST_PER_RANK
@@ -71,9 +73,14 @@ class RunState:
         )
         self.weights = learner.weights
         self.model, self.optimizer = learner.model, learner.optimizer
+        self._memory = config.memory
         self.forward = learner.forward
         exchange = None if together.is_alone else Exchange(self.model, together)
-        self._step = Step(self.model, self.optimizer, self.forward, learner.rules, exchange)
+        self.shown, self.shown_by = self.model, self.forward
+        if config.precompute:
+            check_precompute(config, sources.train, learner.groups, together.world.ranks)
+            self.shown, self.shown_by = Head(self.model, learner.groups), Features(device)
+        self._step = Step(self.shown, self.optimizer, self.shown_by, learner.rules, exchange)
         self._lr = resolve_lr(config.opt, config.lr, config.lrs)
         self.batches_per_epoch = sources.train.batches_per_epoch
         self._alteration = Alteration(config, sources)
@@ -96,6 +103,13 @@ class RunState:
         self.rows: list[Row] = []
         self.best_epoch: int | None = None
         seed_draws(_seed_of(together.world.rank, config.seed), device)
+
+    def prepared(self, sources: Sources) -> Sources:
+        """What `shown` is to be shown of `sources`: views, or activations of what is frozen."""
+        if not isinstance(self.shown, Head):
+            return sources
+        backbone = Backbone(self.model, self.shown, self.forward, sources.size)
+        return precomputed(sources, backbone, self._memory)
 
     def step(self, batch: Batch, stop: StopRequest) -> StepOutcome:
         """One optimiser step, and the position after it; ranks agree in it on whether to stop.
@@ -198,9 +212,10 @@ class RunState:
         self.totals = totals_of(checkpoint, self._extent)
         self.model.load_state_dict(checkpoint.model)
         self._restore_optimizer(checkpoint)
-        self._step.forward = self.forward = dataclasses.replace(
-            self.forward, mean=channels_of("mean", checkpoint), std=channels_of("std", checkpoint)
-        )
+        mean, std = channels_of("mean", checkpoint), channels_of("std", checkpoint)
+        self.forward = dataclasses.replace(self.forward, mean=mean, std=std)
+        if self.shown is self.model:
+            self._step.forward = self.shown_by = self.forward
         self.epoch, self.batch = checkpoint.epoch, checkpoint.batch
         self.best_epoch = checkpoint.best_epoch
         if checkpoint.cpu_rng is None:

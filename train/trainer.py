@@ -115,7 +115,7 @@ def run_training(
         else:
             _start(run, state, config)
         if not together.first_flag(run.record.exists()):
-            _train(config, sources, run, state, stop, report, progress)
+            _train(config, state.prepared(sources), run, state, stop, report, progress)
             finish(config, sources, description, run, state)
         return result_of(run, state.rows, together)
 
@@ -234,7 +234,7 @@ def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation |
     if sources.validation is None:
         return None
     with torch.random.fork_rng(devices=[]):  # as in training: a source may draw from it
-        evaluation = evaluate(state.model, sources.validation, state.forward, state.together)
+        evaluation = evaluate(state.shown, sources.validation, state.shown_by, state.together)
     if not math.isfinite(evaluation.loss):
         where = f"epoch {state.epoch + 1}"
         raise _diverged(run, state, where, f"the validation loss is {evaluation.loss}")
