@@ -14,9 +14,11 @@ from torch import nn
 
 from augcli.manifests.errors import UsageError
 from augcli.train.checkpoint import Checkpoint, damaged, load_checkpoint
+from augcli.train.forward import Forward
 from augcli.train.models import Size, build_model
 from augcli.train.record import RunFolder
-from augcli.train.step import normalise, to_device
+from augcli.train.restoring import channels_of
+from augcli.train.step import to_device
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Trained:
     """A model in evaluation mode, and the record of its training."""
 
     model: nn.Module
+    forward: Forward
+    """In float32, whatever it was trained in."""
     checkpoint: Checkpoint
     path: Path
     """The checkpoint's file."""
@@ -50,10 +54,9 @@ class Trained:
         """The folder that the checkpoint is in."""
         return RunFolder(self.path.parent)
 
-    def logits(self, images: torch.Tensor, device: torch.device) -> torch.Tensor:
-        """uint8 RGB (B, 3, H, W), 0..255 -> float32 (B, classes), on `device`, the model's."""
-        logits: torch.Tensor = self.model(normalise(images, device))
-        return logits
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 RGB (B, 3, H, W), 0..255 -> float32 (B, classes), on the model's device."""
+        return self.forward(self.model, images)
 
 
 def load_trained(path: Path, device: torch.device) -> Trained:
@@ -72,15 +75,16 @@ def load_trained(path: Path, device: torch.device) -> Trained:
             len(checkpoint.classes),
             (checkpoint.size[0], checkpoint.size[1]),
             seed=0,  # its weights are about to come
-            stem=config.get("stem", "standard"),
+            stem=config["stem"],
         )
         model.load_state_dict(checkpoint.model)
+        forward = Forward(device, channels_of("mean", checkpoint), channels_of("std", checkpoint))
         if not isinstance(checkpoint.identity["source"], dict):
             raise TypeError("it does not say what it was trained on")
     except Exception as error:  # arbitrary content can fail in any way
         raise damaged(file, error) from error
     model = to_device(model, device).eval().requires_grad_(False)
-    return Trained(model, checkpoint, file)
+    return Trained(model, forward, checkpoint, file)
 
 
 def _checkpoint_file(path: Path) -> Path:

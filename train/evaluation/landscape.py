@@ -139,7 +139,7 @@ class _Measure:
                 torch.split(images.labels, self._config.batch_size),
                 strict=True,
             ):
-                logits = trained.logits(pixels, self._device).double()
+                logits = trained.logits(pixels).double()
                 total += float(functional.cross_entropy(logits, labels, reduction="sum"))
         self._done += 1
         if self._progress is not None:

@@ -76,7 +76,7 @@ class Predictor:
         with torch.inference_mode():
             for batch in on_device(source.batches(variant), device):
                 # In float64, for the losses of images that the model is very wrong about.
-                logits = trained.logits(batch.images, device).double()
+                logits = trained.logits(batch.images).double()
                 probabilities[batch.indices] = functional.softmax(logits, dim=1).cpu().numpy()
                 if self._seen is not None:
                     self._seen(len(batch))
