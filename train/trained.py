@@ -27,7 +27,7 @@ class Trained:
 
     model: nn.Module
     forward: Forward
-    """How it is shown images."""
+    """In float32, whatever it was trained in."""
     checkpoint: Checkpoint
     path: Path
     """The checkpoint's file."""
@@ -75,16 +75,16 @@ def load_trained(path: Path, device: torch.device) -> Trained:
             len(checkpoint.classes),
             (checkpoint.size[0], checkpoint.size[1]),
             seed=0,  # its weights are about to come
-            stem=config.get("stem", "standard"),
+            stem=config["stem"],
         )
         model.load_state_dict(checkpoint.model)
-        mean, std = channels_of("mean", checkpoint), channels_of("std", checkpoint)
+        forward = Forward(device, channels_of("mean", checkpoint), channels_of("std", checkpoint))
         if not isinstance(checkpoint.identity["source"], dict):
             raise TypeError("it does not say what it was trained on")
     except Exception as error:  # arbitrary content can fail in any way
         raise damaged(file, error) from error
     model = to_device(model, device).eval().requires_grad_(False)
-    return Trained(model, Forward(device, mean, std), checkpoint, file)
+    return Trained(model, forward, checkpoint, file)
 
 
 def _checkpoint_file(path: Path) -> Path:

@@ -10,29 +10,34 @@ import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from augcli.train.forward import normalise
+from augcli.train.forward import Forward
 from augcli.train.models import build_model
 from augcli.train.trained import load_trained
 
 CPU = torch.device("cpu")
-IDENTITY = {"config": {"model": "small"}, "source": {"fingerprint": "f"}}
+MODEL = "shufflenet_v2_x0_5"
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IDENTITY = {
+    "config": {"model": MODEL, "stem": "small"},
+    "source": {"fingerprint": "f"},
+}
 
 
 @pytest.fixture
 def checkpoint() -> Checkpoint:
-    model = build_model("small", 3, (16, 16), seed=7)
+    model = build_model(MODEL, 3, (16, 16), seed=7, stem="small")
     return Checkpoint(
-        model_name="small", classes=["a", "b", "c"], size=[16, 16], identity=IDENTITY, epoch=3,
+        model_name=MODEL, classes=["a", "b", "c"], size=[16, 16], identity=IDENTITY, epoch=3,
         batch=0, totals={}, history=[], best_epoch=3, model=model.state_dict(), optimizer={},
-        cpu_rng=None, cuda_rng=None,
+        cpu_rng=None, cuda_rng=None, mean=list(MEAN), std=list(STD),
     )  # fmt: skip
 
 
 def test_it_is_the_model_that_was_saved(tmp_path: Path, checkpoint: Checkpoint) -> None:
     save_checkpoint(tmp_path / "best.pt", checkpoint)
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
-    model = build_model("small", 3, (16, 16), seed=7).eval()
-    expected = model(normalise(images, CPU))
+    model = build_model(MODEL, 3, (16, 16), seed=7, stem="small").eval()
+    expected = Forward(CPU, MEAN, STD)(model, images)
     for place in (tmp_path, tmp_path / "best.pt"):
         trained = load_trained(place, CPU)
         assert torch.equal(trained.logits(images), expected)
@@ -57,12 +62,13 @@ def test_where_there_is_none(tmp_path: Path) -> None:
     [
         {"model": {}},
         {"identity": {}},
-        {"identity": {"config": {"model": "small"}}},
+        {"identity": {"config": {"model": MODEL, "stem": "small"}}},
         {"identity": {**IDENTITY, "source": "?"}},
         {"identity": {**IDENTITY, "config": {"model": "none such"}}},
         {"size": []},
         {"size": ["a", "b"]},
         {"classes": ["a"]},
+        {"mean": [0.5]},
     ],
     ids=str,
 )

@@ -30,7 +30,7 @@ def print_evaluation(result: EvaluationResult, console: Console) -> None:
         "macro F1": _number(scores.macro_f1),
         "ROC AUC": f"{_number(scores.roc_auc)} (one class against the rest, mean of classes)",
         "log loss": f"{scores.log_loss:.3f} nats",
-        "calibration": f"expected error {scores.calibration.ece:.3f}",
+        "calibration": f"expected error (ECE) {scores.calibration.ece:.3f}",
     }
     for name, value in lines.items():
         print_line(f"{name:<17} {value}", console)
@@ -70,8 +70,8 @@ def _print_classes(scores: Scores, names: tuple[str, ...], console: Console) -> 
 
 
 def _print_tta(plain: Scores, tta: TtaResult, console: Console) -> None:
-    rows = [["", "accuracy", "log loss", "calibration error"]]
-    for name, scores in (("the plain view", plain), (tta.about, tta.scores)):
+    rows = [["", "accuracy", "log loss", "ECE"]]
+    for name, scores in (("plain view", plain), (tta.about, tta.scores)):
         figures = (f"{scores.accuracy:.1%}", f"{scores.log_loss:.3f}")
         rows.append([name, *figures, f"{scores.calibration.ece:.3f}"])
     print_table("Test-time augmentation", rows, console)

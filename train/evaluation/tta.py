@@ -45,7 +45,7 @@ def parse_tta(text: str, trained: Trained) -> Tta:
         about = "ten crops, enlarged by 8/7"
         return Tta(about, lambda pixels, key, number: ten_crop(pixels, number), TEN_CROPS, False)
     if text == FLIP:
-        about = "the plain view and its mirror image"
+        about = "plain view and mirror image"
         return Tta(about, lambda pixels, key, number: mirrored(pixels), 1, True)
     if not text.isdecimal() or not 1 <= int(text) <= MOST_VIEWS:
         raise UsageError(
@@ -59,7 +59,7 @@ def parse_tta(text: str, trained: Trained) -> Tta:
         )
     seed = trained.source.get("options", {}).get("seed", 0)
     recipe = Recipe(Fit(trained.size[0], DEFAULT_FIT), checked_spec("of the run", policy), seed)
-    about = f"the plain view and {text} by policy"
+    about = f"plain view and {text} by policy"
     return Tta(about, PolicyViews(recipe), int(text), True)
 
 
