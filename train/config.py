@@ -162,6 +162,12 @@ class TrainConfig:
         minimum=0,
         shown_default="5",
     )
+    early_stopping: int | None = setting(
+        None,
+        "end after so many epochs in turn without a better validation accuracy",
+        minimum=1,
+        shown_default="never",
+    )
     label_smoothing: float = setting(
         0.1, "share of each label spread over all classes", minimum=0.0, below=1.0
     )

@@ -17,6 +17,7 @@ from augcli.train import pictures
 from augcli.train.batch import Source, Sources
 from augcli.train.checkpoint import damaged, load_for_all
 from augcli.train.config import TrainConfig
+from augcli.train.ending import why_ended
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.identity import plain_config, split_samples
 from augcli.train.metrics import per_class_recall, wilson_interval
@@ -87,7 +88,9 @@ def finish(
             "classes": list(sources.classes),
             "size": list(sources.size),
             "samples": split_samples(sources),
-            "steps": config.epochs * sources.train.batches_per_epoch,
+            "epochs": len(state.rows),
+            "ended_by": why_ended(config, state.epoch, state.best_epoch),
+            "steps": state.epoch * sources.train.batches_per_epoch,
             "seconds": sum(row.seconds for row in state.rows),
             "data_wait_seconds": sum(row.data_wait_seconds for row in state.rows),
             "best_epoch": state.best_epoch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.train.ending import EARLY_STOPPING
 from augcli.train.record import Row, RunFolder
 from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
 
@@ -33,7 +34,8 @@ def row_line(row: Row) -> str:
 def print_training(result: TrainResult, console: Console) -> None:
     """The final accuracy, and where everything is."""
     run = RunFolder(result.folder)
-    _print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}", console)
+    early = ", stopped early" if result.record.get("ended_by") == EARLY_STOPPING else ""
+    _print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}{early}", console)
     pictures = [str(run.curves)]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval

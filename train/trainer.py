@@ -25,6 +25,7 @@ from augcli.train.checkpoint import (
 )
 from augcli.train.command import command_line
 from augcli.train.config import TrainConfig
+from augcli.train.ending import check_ending, why_ended
 from augcli.train.epoch import Progress, StopAsked, train_epoch
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.faults import told
@@ -93,6 +94,7 @@ def run_training(
         known = identity(config, sources, description, together.world.ranks, precision)
         _check_alike(known, device, together)
         with together.one_voice():
+            check_ending(config, validated=sources.validation is not None)
             state = RunState(config, sources, known, device, together)
         if note is not None and state.weights is not None:
             for line in state.weights.lines():
@@ -178,7 +180,7 @@ def _train(
         add_skipped(run.skipped(state.together.world.rank), state.epoch + 1, faults)
 
     with _shown(run, state, report) as show:
-        while state.epoch < config.epochs:
+        while why_ended(config, state.epoch, state.best_epoch) is None:
             try:
                 train_epoch(state, sources.train, stop, progress, skipped)
             except StopAsked as asked:
