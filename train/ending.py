@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from augcli.manifests.errors import UsageError
 from augcli.train.config import TrainConfig
+from augcli.train.pace import Timeline
 
-ALL_EPOCHS, EARLY_STOPPING = "epochs", "early-stopping"
+ALL_EPOCHS, EARLY_STOPPING, BUDGET = "epochs", "early-stopping", "budget"
 
 
 def check_ending(config: TrainConfig, *, validated: bool) -> None:
@@ -16,16 +17,18 @@ def check_ending(config: TrainConfig, *, validated: bool) -> None:
         )
 
 
-def why_ended(config: TrainConfig, epochs: int, best_epoch: int | None) -> str | None:
+def why_ended(
+    config: TrainConfig, timeline: Timeline, epochs: int, best_epoch: int | None
+) -> str | None:
     """Why a run ends that has had `epochs`, the best of them `best_epoch` (from 1); None: it goes
-    on.
+    on, if there is time for more.
 
     Early stopping is by patience: so many epochs in turn without a new best (Goodfellow et al.
     2016, "Deep learning", algorithm 7.1,
     https://www.deeplearningbook.org/contents/regularization.html).
     """
-    if epochs >= config.epochs:
-        return ALL_EPOCHS
+    if timeline.is_whole and epochs == timeline.planned:
+        return ALL_EPOCHS if config.budget is None else BUDGET
     patience = config.early_stopping
     if patience is not None and best_epoch is not None and epochs - best_epoch >= patience:
         return EARLY_STOPPING

@@ -17,7 +17,6 @@ from augcli.train import pictures
 from augcli.train.batch import Source, Sources
 from augcli.train.checkpoint import damaged, load_for_all
 from augcli.train.config import TrainConfig
-from augcli.train.ending import why_ended
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.identity import plain_config, split_samples
 from augcli.train.metrics import per_class_recall, wilson_interval
@@ -86,13 +85,16 @@ def finish(
             "device": _device(state.device),
             "ranks": state.together.world.ranks,
             "classes": list(sources.classes),
-            "size": list(sources.size),
+            "size": list(state.size),
             "samples": split_samples(sources),
             "epochs": len(state.rows),
-            "ended_by": why_ended(config, state.epoch, state.best_epoch),
-            "steps": state.epoch * sources.train.batches_per_epoch,
+            "ended_by": state.ended_by,
+            "schedule_done": state.timeline.progress(state.epoch, 0),
+            "steps": state.timeline.steps_before(state.epoch),
             "seconds": sum(row.seconds for row in state.rows),
             "data_wait_seconds": sum(row.data_wait_seconds for row in state.rows),
+            "validation_seconds": sum(row.validation_seconds for row in state.rows),
+            "spent_seconds": state.clock.spent(),
             "best_epoch": state.best_epoch,
             "final_split": split,
             "validation": _validation(state, sources.validation, split, final),

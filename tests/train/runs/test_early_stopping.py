@@ -9,17 +9,20 @@ import pytest
 from augcli.manifests.errors import UsageError
 from augcli.train.config import TrainConfig
 from augcli.train.ending import why_ended
+from augcli.train.order import Share
+from augcli.train.pace import Stage, Timeline
 
 HOPELESS = {"opt": "sgd", "lr": 1e-9, "sched": "constant", "epochs": 9, "early_stopping": 2}
 
 
 def test_patience_counts_epochs_in_turn_without_a_new_best() -> None:
     config = TrainConfig(epochs=10, early_stopping=3)
-    assert why_ended(config, 0, None) is None
-    assert why_ended(config, 6, 4) is None
-    assert why_ended(config, 7, 4) == "early-stopping"
-    assert why_ended(config, 10, 9) == "epochs"
-    assert why_ended(TrainConfig(epochs=10), 9, 1) is None
+    timeline = Timeline((Stage(0, 8, 4),), 16, Share(), 40, tuple(range(0, 41, 4)))
+    assert why_ended(config, timeline, 0, None) is None
+    assert why_ended(config, timeline, 6, 4) is None
+    assert why_ended(config, timeline, 7, 4) == "early-stopping"
+    assert why_ended(config, timeline, 10, 9) == "epochs"
+    assert why_ended(TrainConfig(epochs=10), timeline, 9, 1) is None
 
 
 def test_a_run_that_gets_no_better_ends_and_is_measured(runs: Any) -> None:
