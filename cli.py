@@ -208,6 +208,7 @@ def train(as_json: bool, **settings: Any) -> None:
 
     Several GPUs or machines: torchrun --no-python --nproc-per-node N augcli train …
     """
+    began = time.monotonic()  # before what takes seconds to import
     from augcli.train.run import train as run
     from augcli.train.summary import print_training, progress_line, row_line
     from augcli.train.world import world_of_environment
@@ -219,6 +220,7 @@ def train(as_json: bool, **settings: Any) -> None:
             progress=lambda p: bar(p.batch, p.batches, progress_line(p)),
             left_out=_tell_left_out,
             note=bar.say,
+            began=began,
         )
     if not world_of_environment().is_first:
         return

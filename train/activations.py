@@ -29,8 +29,8 @@ from augcli.train.order import Indices
 class Planned(Source, Protocol):
     """A source that can say which samples make a batch, without making it."""
 
-    def plan(self, epoch: int) -> list[Indices]:
-        """The samples of each batch of `epoch`."""
+    def plan(self, epoch: int, batch_size: int | None = None) -> list[Indices]:
+        """The samples of each batch of `epoch`, of `batch_size` or of the source's own."""
         ...
 
     def labelled(self, indices: Indices) -> tuple[torch.Tensor, tuple[str, ...]]:
@@ -67,19 +67,19 @@ class Activations:
         """A hash of each sample's key, by its number."""
         return self._source.ids
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
         """The batches of `epoch` in order, from batch number `start` on, on the device.
 
         Raises:
             AugcliError: a view can't be had, or all features are more than is allowed.
         """
         first = (epoch % self.rounds) * self.samples
-        plan = self._source.plan(epoch)[start:]
+        plan = self._source.plan(epoch, batch_size)[start:]
         if self._there[first + np.concatenate([np.zeros(0, np.int64), *plan])].all():
             for number, indices in enumerate(plan, start):
                 yield self._kept(indices, first, number)
             return
-        for batch in on_device(self._source.batches(epoch, start), self._device):
+        for batch in on_device(self._source.batches(epoch, start, batch_size), self._device):
             features = self._backbone(batch.images)
             self._keep(features, first + batch.indices)
             yield dataclasses.replace(batch, images=features)
@@ -126,6 +126,8 @@ def check_precompute(
         )
     if config.residual is not None:
         raise UsageError("--precompute: --residual makes other views in each epoch: leave out one")
+    if config.sizes is not None:
+        raise UsageError("--precompute: --sizes makes other views in each stage: leave out one")
     if ranks > 1:
         raise UsageError("--precompute: training a head needs no several processes: use one")
 

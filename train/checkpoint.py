@@ -75,6 +75,10 @@ class Checkpoint:
     std: list[float] = field(default_factory=lambda: list(STD))
     scaler: dict[str, Any] = field(default_factory=dict)
     """State of float16's loss scaling; empty in other precisions."""
+    marks: list[int] = field(default_factory=lambda: [0])
+    """The timeline's: where on the schedule epochs begin and end."""
+    spent_seconds: float = 0.0
+    """Wall time of the run up to here, with validation and all."""
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -95,6 +99,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "mean": (list,),
     "std": (list,),
     "scaler": (dict,),
+    "marks": (list,),
+    "spent_seconds": (float,),
 }
 
 

@@ -85,7 +85,27 @@ class TrainConfig:
         False, "run the frozen layers once over each stored view, and train the head on that"
     )
     epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
+    budget: str | None = setting(
+        None,
+        "train for so long instead of --epochs, validation and all, as 90s, 6m or 1h30m",
+        shown_default="none",
+    )
     batch_size: int = setting(32, "views per optimiser step", minimum=1)
+    sizes: str | None = setting(
+        None,
+        "image sizes to train at in turn, rising, as 64,96,128",
+        shown_default="the dataset's",
+    )
+    size_epochs: str | None = setting(
+        None,
+        "epochs at each of --sizes, as 10,10,10; with --budget, parts of it",
+        shown_default="as many at each",
+    )
+    size_batches: str | None = setting(
+        None,
+        "--batch-size at each of --sizes, as 128,64,32; auto: as many pixels in each batch",
+        shown_default="the same at each",
+    )
     opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
     lr: float | str | None = setting(
         None,
@@ -170,6 +190,12 @@ class TrainConfig:
         "epochs without a better validation loss that plateau lets pass",
         minimum=0,
         shown_default="5",
+    )
+    early_stopping: int | None = setting(
+        None,
+        "end after so many epochs in turn without a better validation accuracy",
+        minimum=1,
+        shown_default="never",
     )
     label_smoothing: float = setting(
         0.1, "share of each label spread over all classes", minimum=0.0, below=1.0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.train.config import PRECISIONS
@@ -38,9 +39,13 @@ class Forward:
     std: Channels = STD
     dtype: torch.dtype | None = None
     """What matrices are multiplied in (torch's autocast); None: float32."""
+    size: int | None = None
+    """Pixels that images are made high and wide before all else; None: they stay as they come."""
 
     def __call__(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Logits, float32 (B, classes), of `images`, (B, 3, H, W) with values 0..255."""
+        if self.size is not None:
+            images = resized(images.to(self.device, non_blocking=True), self.size)
         pixels = normalise(images, self.device, self.mean, self.std)
         if self.dtype is None:
             logits: torch.Tensor = model(pixels)
@@ -48,6 +53,16 @@ class Forward:
         with torch.autocast(self.device.type, self.dtype):
             logits = model(pixels)
         return logits.float()
+
+
+def resized(images: torch.Tensor, size: int) -> torch.Tensor:
+    """(B, 3, H, W), 0..255 -> (B, 3, size, size) float32, smaller or the same: never less sharp
+    than it must be, nor aliased (a triangle filter as wide as a new pixel's share of the old ones).
+    """
+    if images.shape[2:] == (size, size):
+        return images
+    pixels = images.to(torch.float32)
+    return functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
 
 
 def normalise(

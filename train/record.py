@@ -53,6 +53,12 @@ class Row:
     """Training views per second of `seconds`."""
     skipped: int = 0
     """Training views left out of the epoch because they could not be read."""
+    validation_seconds: float = 0.0
+    """Wall time of the validation after the epoch, which is no part of `seconds`."""
+    size: int = 0
+    """Pixels that the training images were high and wide."""
+    batch_size: int = 0
+    """Views per step, over all ranks."""
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))

@@ -26,7 +26,7 @@ from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import check_images
 from augcli.train.loader import BatchLoader
 from augcli.train.loading import Loading, Order
-from augcli.train.order import Indices, windowed_order
+from augcli.train.order import Batching, Indices, windowed_order
 from augcli.train.remaking import check_versions, manifest_recipe, source_files
 from augcli.train.stored_views import StoredViews
 from augcli.train.world import ALONE, World
@@ -147,10 +147,9 @@ def _order(
     window = dataset.shuffle_buffer(config.shuffle_buffer)
     if window is None:
         return None
-    batching = loading.batching(views)
     loading.notes.append(f"shards: read one after another, shuffled among {window:,} samples")
 
-    def windowed(epoch: int) -> list[Indices]:
+    def windowed(epoch: int, batching: Batching) -> list[Indices]:
         shards = views.shards_of_round(epoch)
         return batching.of_own_part(windowed_order(shards, window, config.seed, epoch))
 

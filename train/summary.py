@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.train.ending import EARLY_STOPPING
 from augcli.train.printing import print_line, print_table
 from augcli.train.record import Row, RunFolder
 from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
@@ -40,7 +41,8 @@ def progress_line(progress: Progress) -> str:
 def print_training(result: TrainResult, console: Console) -> None:
     """The final accuracy, and where everything is."""
     run = RunFolder(result.folder)
-    print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}", console)
+    early = ", stopped early" if result.record.get("ended_by") == EARLY_STOPPING else ""
+    print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}{early}", console)
     pictures = [str(run.curves)]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval

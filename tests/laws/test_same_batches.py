@@ -114,6 +114,7 @@ def test_kept_on_a_device(dataset: Path) -> None:
     for epoch in range(EPOCHS):
         assert_same([list(kept.batches(epoch))], [expected[epoch]])
         assert_same([list(kept.batches(epoch, 2))], [expected[epoch][2:]])
+        assert_same([list(kept.batches(epoch, 1, 3))], [list(loader.batches(epoch, 1, 3))])
     kept.close()
 
 

@@ -81,7 +81,7 @@ def make(kind: str) -> Iterator[Callable[..., BatchLoader]]:
         batching = Batching(len(views.samples), batch_size)
         filler = FILLERS[kind](views, (batch_size, SIDE, SIDE, 3))
 
-        def order(epoch: int) -> list[npt.NDArray[np.int64]]:
+        def order(epoch: int, batching: Batching) -> list[npt.NDArray[np.int64]]:
             return batching.of_global_batches(epoch_order(batching.samples, seed, epoch))
 
         made.append(BatchLoader(views, filler, batching, order, **more))
@@ -133,6 +133,19 @@ def test_any_position_can_be_gone_on_from(make: Callable[..., BatchLoader]) -> N
     abandoned = loader.batches(0)
     next(abandoned)
     assert content(loader.batches(1)) == whole[1]
+
+
+def test_epochs_may_have_batches_of_other_sizes(make: Callable[..., BatchLoader]) -> None:
+    """The views come in the same order; what was begun for the next epoch is cut anew."""
+    loader = make(Numbered(11), runs_on=True)
+    for epoch, batch_size in ((0, None), (1, 4), (2, 3), (3, 3), (4, 1), (5, None)):
+        seen = content(loader.batches(epoch, 0, batch_size))
+        order = epoch_order(11, 0, epoch).tolist()
+        size = batch_size or 4
+        assert [samples for samples, _, _ in seen] == [
+            order[start : start + size] for start in range(0, 11, size)
+        ]
+        assert content(loader.batches(epoch, 2, batch_size)) == seen[2:]
 
 
 def test_a_batch_stays_as_it_is_while_anything_of_it_is_held(

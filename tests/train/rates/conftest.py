@@ -43,7 +43,7 @@ class Synthetic:
         self.asked: list[tuple[int, int]] = []
         self.closed = 0
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
         self.asked.append((epoch, start))
         try:
             for number, indices in enumerate(torch.arange(SAMPLES).split(BATCH_SIZE)):
