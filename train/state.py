@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import view_seed
+from augcli.train.averages import EMA, RAW, Average, ema_share
 from augcli.train.batch import Batch, Sources
 from augcli.train.budget import Clock
 from augcli.train.checkpoint import Totals
@@ -96,7 +98,12 @@ class RunState:
             self._residual = Residual(spec, seed=config.seed, rounds=sources.train.rounds)
         self.plateau = NOTHING_SEEN
         self._factor = 0.0
-        self.epoch, self.batch = 0, 0
+        self._ema_decay, self._swa_start = config.ema, config.swa_start
+        self.ema = None if config.ema is None else Average(self.model)
+        self.swa = None if config.swa_start is None else Average(self.model)
+        self.swa_epochs = 0
+        self.snapshots: list[int] = []
+        self.epoch, self.batch, self.steps = 0, 0, 0
         self.totals = Totals()
         self.rows: list[Row] = []
         self.best_epoch: int | None = None
@@ -106,6 +113,16 @@ class RunState:
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The model that is validated: the average, where there is one."""
+        return self.model if self.ema is None else self.ema.model
+
+    @property
+    def weights_kind(self) -> str:
+        """What its weights are."""
+        return RAW if self.ema is None else EMA
 
     @property
     def batches(self) -> int:
@@ -126,7 +143,7 @@ class RunState:
         self.take_rate(self.epoch, self.batch)
         size = None if self.forward.size is None else self.stage.size
         self._step.forward = dataclasses.replace(self.forward, size=size)
-        outcome = self._step(batch, partial(self._alter, batch), stop)
+        outcome = self._step(batch, partial(self.altered, batch, self.batch), stop)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
@@ -135,6 +152,9 @@ class RunState:
             skipped=self.totals.skipped + outcome.skipped,
         )
         self.batch += 1
+        self.steps += 1
+        if self.ema is not None and self._ema_decay is not None:
+            self.ema.move(ema_share(self._ema_decay, self.steps))
         return outcome
 
     def take_rate(self, epoch: int, batch: int) -> None:
@@ -143,12 +163,14 @@ class RunState:
         self._factor = self.schedule.factor(position, self.plateau)
         set_lr(self.optimizer, self._factor)
 
-    def _alter(self, batch: Batch, images: torch.Tensor, labels: torch.Tensor) -> Mixed:
-        """The residual policy, for the position that the run is at."""
+    def altered(
+        self, batch: Batch, number: int, images: torch.Tensor, labels: torch.Tensor
+    ) -> Mixed:
+        """What the residual policy makes of batch `number` of the running epoch."""
         if self._residual is None:
             return Mixed(images, labels)
         ids = self._ids[batch.indices]
-        return self._residual(images, labels, ids, epoch=self.epoch, number=self.batch)
+        return self._residual(images, labels, ids, epoch=self.epoch, number=number)
 
     def add_time(self, seconds: float, data_wait_seconds: float) -> None:
         """Count wall time to the running epoch; the wait is a part of `seconds`."""
@@ -187,7 +209,16 @@ class RunState:
         self.rows.append(row)
         self.plateau = self.schedule.after_epoch(self.plateau, row.val_loss)
         self.epoch, self.batch, self.totals = self.epoch + 1, 0, Totals()
+        self._average_epoch()
         return row
+
+    def _average_epoch(self) -> None:
+        """Take the weights into SWA's mean, if its part of the run has come."""
+        if self.swa is None or self._swa_start is None:
+            return
+        if self.timeline.progress(self.epoch, 0) >= self._swa_start:
+            self.swa_epochs += 1
+            self.swa.move(1 / self.swa_epochs)
 
 
 def _seed_of(rank: int, seed: int) -> int:
@@ -199,7 +230,7 @@ def _smallest_batch(timeline: Timeline, stage: Stage) -> int:
     return Batching(timeline.samples, stage.batch_size, timeline.share).smallest
 
 
-def _check_sizes(config: TrainConfig, timeline: Timeline, model: torch.nn.Module) -> None:
+def _check_sizes(config: TrainConfig, timeline: Timeline, model: nn.Module) -> None:
     """The model takes the images and batches of every stage."""
     for stage in timeline.stages:
         least = max(1, _smallest_batch(timeline, stage) // config.accumulate)

@@ -16,7 +16,8 @@ import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.settings import check_settings
-from augcli.train.batch import Fault, Sources
+from augcli.train.alternatives import seen_finally
+from augcli.train.batch import Batch, Fault, Sources
 from augcli.train.budget import Budget, Clock
 from augcli.train.checkpoint import (
     Checkpoint,
@@ -44,7 +45,8 @@ from augcli.train.record import (
     write_summary,
 )
 from augcli.train.run_folder import held
-from augcli.train.saving import checkpoint_of, restore, weights_of
+from augcli.train.saving import best_of, checkpoint_of, restore, take_weights
+from augcli.train.snapshots import check_snapshots, keep_snapshot
 from augcli.train.state import RunState
 from augcli.train.step import choose_device
 from augcli.train.stop import Interrupted, StopRequest
@@ -101,6 +103,7 @@ def run_training(
         with together.one_voice():
             check_ending(config, validated=sources.validation is not None)
             state = RunState(config, sources, known, device, together, clock)
+            check_snapshots(config, state.schedule)
         if note is not None and state.weights is not None:
             for line in state.weights.lines():
                 note(line)
@@ -143,7 +146,7 @@ def _start(run: RunFolder, state: RunState, config: TrainConfig) -> None:
     if state.together.is_first:
         write_args(run.args, plain_config(config))
     if not state.together.is_alone:  # another kind of processor may draw other last bits
-        state.model.load_state_dict(load_for_all(run.last, state.together).model)
+        take_weights(state, load_for_all(run.last, state.together))
 
 
 def _continue(run: RunFolder, state: RunState, config: TrainConfig) -> None:
@@ -183,15 +186,17 @@ def _train(
     """The epochs that are left."""
     budget = None
     if config.budget is not None:
-        seen = {split: n or 0 for split, n in split_samples(sources).items()}
+        validated, seen = split_samples(sources)["validation"], seen_finally(config, sources, state)
         budget = Budget(
-            config,
-            state.clock,
-            state.together,
-            validated=seen["validation"],
-            finally_seen=seen["test"] or seen["validation"],
+            config, state.clock, state.together, validated=validated or 0, finally_seen=seen,
             tell=note,
-        )
+        )  # fmt: skip
+
+    def stepped(batch: Batch, seconds: float) -> None:
+        if budget is not None:
+            budget.after_step(state, batch, seconds)
+        if config.snapshots:
+            keep_snapshot(run, state)
 
     def skipped(faults: Sequence[Fault]) -> None:
         add_skipped(run.skipped(state.together.world.rank), state.epoch + 1, faults)
@@ -199,7 +204,7 @@ def _train(
     with _shown(run, state, report) as show:
         while _goes_on(config, state, budget):
             try:
-                train_epoch(state, sources.train, stop, budget, progress, skipped)
+                train_epoch(state, sources.train, stop, stepped, progress, skipped)
             except StopAsked as asked:
                 _interrupt(config, run, state, stop, asked)
             except FloatingPointError as error:
@@ -254,7 +259,7 @@ def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation |
     if sources.validation is None:
         return None
     with torch.random.fork_rng(devices=[]):  # as in training: a source may draw from it
-        evaluation = evaluate(state.model, sources.validation, state.forward, state.together)
+        evaluation = evaluate(state.judged, sources.validation, state.forward, state.together)
     if not math.isfinite(evaluation.loss):
         where = f"epoch {state.epoch + 1}"
         raise _diverged(run, state, where, f"the validation loss is {evaluation.loss}")
@@ -264,7 +269,7 @@ def _validate(sources: Sources, run: RunFolder, state: RunState) -> Evaluation |
 def _save(run: RunFolder, state: RunState) -> None:
     """`best.pt` first: when a kill comes in between, the epoch is redone from `last.pt`."""
     if state.best_epoch == state.epoch:
-        _write(run.best, weights_of(state), state)
+        _write(run.best, best_of(state), state)
     _write(run.last, checkpoint_of(state), state)
 
 
