@@ -164,7 +164,7 @@ def _reference(
     reference = load_reference(
         config.data, val_fraction=config.val_fraction, test_fraction=config.test_fraction
     )
-    _check_outside(config, reference)
+    check_outside(config.data, config.out, reference)
     duplicates = find_duplicates(reference)
     if tell is not None and not config.dry_run:
         for line in duplicate_lines(duplicates, config.dedupe):
@@ -174,13 +174,15 @@ def _reference(
     return reference, duplicates
 
 
-def _check_outside(config: ExpandConfig, reference: Reference) -> None:
-    """Outputs in a folder of images would be images of the next run."""
-    is_folder = config.data is not None and Path(config.data).is_dir()
-    if is_folder and config.out.resolve().is_relative_to(reference.root.resolve()):
-        raise UsageError(
-            f"--out {config.out}: lies inside --data {config.data}; name a folder outside it"
-        )
+def check_outside(data: str | None, out: Path, reference: Reference) -> None:
+    """Outputs in a folder of images would be images of the next run.
+
+    Raises:
+        UsageError: `out` lies inside the folder `data`.
+    """
+    is_folder = data is not None and Path(data).is_dir()
+    if is_folder and out.resolve().is_relative_to(reference.root.resolve()):
+        raise UsageError(f"--out {out}: lies inside --data {data}; name a folder outside it")
 
 
 def _class_policies(config: ExpandConfig, reference: Reference) -> dict[str, PolicySpec]:

@@ -11,34 +11,68 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from augcli.train.benchmarking import BenchmarkResult, benchmark
     from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+    from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
+    from augcli.train.evaluation.evaluating import evaluate_run
+    from augcli.train.evaluation.landscape import landscape
+    from augcli.train.evaluation.landscape_result import LandscapeResult
+    from augcli.train.evaluation.result import EvaluationResult
+    from augcli.train.rates.config import LrFindConfig
+    from augcli.train.rates.finding import LrFindResult, lr_find
     from augcli.train.run import train
     from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
+    from augcli.train.sweeps.config import SweepConfig
+    from augcli.train.sweeps.result import SweepResult
+    from augcli.train.sweeps.sweeping import sweep
     from augcli.train.trainer import TrainResult
 
 __all__ = [
     "BenchmarkConfig",
     "BenchmarkResult",
+    "EvaluateConfig",
+    "EvaluationResult",
+    "LandscapeConfig",
+    "LandscapeResult",
+    "LrFindConfig",
+    "LrFindResult",
     "ScheduleConfig",
     "ScheduleResult",
+    "SweepConfig",
+    "SweepResult",
     "TrainConfig",
     "TrainResult",
     "benchmark",
+    "evaluate_run",
+    "landscape",
+    "lr_find",
     "open_sources",
     "schedule",
+    "sweep",
     "train",
 ]
 
 _HOMES = {
     "BenchmarkConfig": "config",
     "BenchmarkResult": "benchmarking",
+    "EvaluateConfig": "evaluation.config",
+    "EvaluationResult": "evaluation.result",
+    "LandscapeConfig": "evaluation.config",
+    "LandscapeResult": "evaluation.landscape_result",
+    "LrFindConfig": "rates.config",
+    "LrFindResult": "rates.finding",
     "ScheduleConfig": "config",
     "ScheduleResult": "scheduling",
+    "SweepConfig": "sweeps.config",
+    "SweepResult": "sweeps.result",
     "TrainConfig": "config",
     "TrainResult": "trainer",
     "benchmark": "benchmarking",
+    "evaluate_run": "evaluation.evaluating",
+    "landscape": "evaluation.landscape",
+    "lr_find": "rates.finding",
     "open_sources": "sources",
     "schedule": "scheduling",
+    "sweep": "sweeps.sweeping",
     "train": "run",
 }
 

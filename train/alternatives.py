@@ -13,13 +13,12 @@ from torch import nn
 from augcli.train.averages import SWA
 from augcli.train.batch import Source, Sources
 from augcli.train.batch_norm import reestimate
-from augcli.train.checkpoint import save_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.feeding import on_device
 from augcli.train.identity import split_samples
 from augcli.train.record import RunFolder
-from augcli.train.saving import with_weights
+from augcli.train.saving import save_by_first, with_weights
 from augcli.train.snapshots import load_ensemble
 from augcli.train.state import RunState, is_better
 
@@ -51,8 +50,14 @@ def brief(evaluation: Evaluation) -> dict[str, Any]:
 class Averaged(Measured):
     """What became of SWA."""
 
+    epochs: int
+    """How many it is the mean of."""
     is_best: bool
     """Whether it is what `best.pt` holds now."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the run record."""
+        return {"epochs": self.epochs, "is_best": self.is_best, **super().to_json()}
 
 
 def try_swa(sources: Sources, run: RunFolder, state: RunState) -> Averaged | None:
@@ -61,19 +66,18 @@ def try_swa(sources: Sources, run: RunFolder, state: RunState) -> Averaged | Non
     If it does better on validation than the best epoch, or without validation, it becomes
     `best.pt`. Test results decide nothing.
     """
-    if state.swa is None or not state.swa_epochs:
+    if state.averages.swa is None or not state.averages.swa_epochs:
         return None
-    model = state.swa.model
-    with torch.random.fork_rng(devices=[]):  # a source may draw from it
+    model = state.averages.swa.model
+    if state.shown is state.model:  # with --precompute a frozen backbone keeps its statistics
         reestimate(model, _training_images(sources, state), state.forward, state.together)
     measured = _measured(model, sources, state)
     is_best = _does_better(measured.validation, state)
-    if state.together.is_first:
-        averaged = with_weights(state, SWA, model)
-        save_checkpoint(run.swa, averaged)
-        if is_best:
-            save_checkpoint(run.best, averaged)
-    return Averaged(measured.validation, measured.test, is_best)
+    averaged = with_weights(state, SWA, model)
+    save_by_first(run.swa, averaged, state.together)
+    if is_best:
+        save_by_first(run.best, averaged, state.together)
+    return Averaged(measured.validation, measured.test, state.averages.swa_epochs, is_best)
 
 
 def try_snapshots(sources: Sources, run: RunFolder, state: RunState) -> Measured | None:
@@ -122,5 +126,5 @@ def _training_images(sources: Sources, state: RunState) -> Iterator[torch.Tensor
     batch_size = state.timeline.stages[-1].batch_size
     batches = on_device(iter(sources.train.batches(state.epoch, 0, batch_size)), state.device)
     for number, batch in enumerate(batches):
-        images, labels = (each.to(state.device) for each in (batch.images, batch.labels))
-        yield state.altered(batch, number, images, labels).images
+        alter = state.alteration.of(batch, state.epoch, number)
+        yield alter(batch.images.to(state.device), batch.labels.to(state.device)).images

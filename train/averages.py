@@ -43,6 +43,49 @@ class Average:
         self.model.load_state_dict(state)
 
 
+class Averages:
+    """Those that a run asks for.
+
+    Attributes:
+        ema: the moving average, from the start on, or None.
+        swa: the mean of the weights at the ends of `swa_epochs` epochs, or None.
+    """
+
+    def __init__(self, model: nn.Module, ema_decay: float | None, swa_start: float | None) -> None:
+        """Averages of `model`; SWA's epochs begin at the part `swa_start`, 0..1, of the run."""
+        self._decay, self._start = ema_decay, swa_start
+        self.ema = None if ema_decay is None else Average(model)
+        self.swa = None if swa_start is None else Average(model)
+        self.swa_epochs = 0
+
+    def after_step(self, steps: int) -> None:
+        """The model has had so many steps."""
+        if self.ema is not None and self._decay is not None:
+            self.ema.move(ema_share(self._decay, steps))
+
+    def after_epoch(self, progress: float) -> None:
+        """An epoch has ended, where `progress` of the run, 0..1, is done."""
+        if self.swa is not None and self._start is not None and progress >= self._start:
+            self.swa_epochs += 1
+            self.swa.move(1 / self.swa_epochs)
+
+    def ema_state(self) -> dict[str, Any]:
+        """For a checkpoint; empty without EMA."""
+        return {} if self.ema is None else self.ema.state()
+
+    def swa_state(self) -> dict[str, Any]:
+        """Likewise; empty before the first epoch of it."""
+        return {} if self.swa is None or not self.swa_epochs else self.swa.state()
+
+    def load(self, ema: Mapping[str, Any], swa: Mapping[str, Any], swa_epochs: int) -> None:
+        """Go on from what a checkpoint has. torch raises what it does not like."""
+        if self.ema is not None:
+            self.ema.load(ema)
+        if self.swa is not None and swa_epochs:
+            self.swa.load(swa)
+        self.swa_epochs = swa_epochs
+
+
 def ema_share(decay: float, steps: int) -> float:
     """How far the average moves after step number `steps`, from 1.
 

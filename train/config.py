@@ -30,6 +30,8 @@ FROZEN_NORMS = ("frozen", "all")
 REMOTE_SHUFFLE_BUFFER = 10_000
 """Samples: what comes from a URL is read one shard after another."""
 LOADERS = ("auto", "threads", "processes")
+AUTO_LR = "auto"
+"""A learning rate that a range test is to find."""
 
 _MODEL_HELP = "small, or a torchvision classification model by name"
 
@@ -79,6 +81,9 @@ class TrainConfig:
         flag_value=FROZEN_NORMS[0],
         shown_default="none is held",
     )
+    precompute: bool = setting(
+        False, "run the frozen layers once over each stored view, and train the head on that"
+    )
     epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
     budget: str | None = setting(
         None,
@@ -102,8 +107,12 @@ class TrainConfig:
         shown_default="the same at each",
     )
     opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
-    lr: float | None = setting(
-        None, "peak learning rate", minimum=0.0, shown_default="by optimiser"
+    lr: float | str | None = setting(
+        None,
+        "peak learning rate; auto finds one by a range test, as augcli lr-find does",
+        choices=(AUTO_LR,),
+        minimum=0.0,
+        shown_default="by optimiser",
     )
     lrs: str | None = setting(
         None, "peaks by layer group, the head's last, as 1e-4,1e-3,1e-2", shown_default="all --lr"
@@ -291,7 +300,7 @@ class ScheduleConfig:
     epochs: int = setting_of(TrainConfig, "epochs")
     batch_size: int = setting_of(TrainConfig, "batch_size")
     opt: str = setting_of(TrainConfig, "opt")
-    lr: float | None = setting_of(TrainConfig, "lr")
+    lr: float | str | None = setting_of(TrainConfig, "lr")
     lrs: str | None = setting_of(TrainConfig, "lrs")
     warmup_epochs: float | None = setting_of(TrainConfig, "warmup_epochs")
     min_lr: float | None = setting_of(TrainConfig, "min_lr")

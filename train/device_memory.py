@@ -11,6 +11,7 @@ import torch
 from augcli.train.batch import Batch
 from augcli.train.feeding import on_device
 from augcli.train.loader import BatchLoader
+from augcli.train.order import Indices
 
 
 class KeptOnDevice:
@@ -47,6 +48,14 @@ class KeptOnDevice:
         for batch in on_device(self._loader.batches(epoch, start, batch_size), self._device):
             self._keep(batch, first)
             yield batch
+
+    def plan(self, epoch: int, batch_size: int | None = None) -> list[Indices]:
+        """The samples of each batch of `epoch`."""
+        return self._loader.plan(epoch, batch_size)
+
+    def labelled(self, indices: Indices) -> tuple[torch.Tensor, tuple[str, ...]]:
+        """Labels, int64 (B,), and keys of samples by their numbers."""
+        return self._loader.labelled(indices)
 
     def close(self) -> None:
         """Give the memory back, and close the loader."""

@@ -20,7 +20,7 @@ class Progress:
     """Where training stands after one step."""
 
     epoch: int
-    """The running epoch, from 1."""
+    """The running epoch, from 1; 0 in the range test of `--lr auto`."""
     batch: int
     """Steps done in it."""
     batches: int

@@ -95,7 +95,7 @@ def _seen(model: nn.Module, source: Source, forward: Forward) -> tuple[_Seen, in
     """This rank's share, and the number of classes: 0 without a sample."""
     indices, losses, predicted, true = [], [], [], []
     classes = skipped = 0
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         for batch in on_device(source.batches(0), forward.device):
             skipped += len(batch.faults)
             if not len(batch):
@@ -139,7 +139,7 @@ def _gathered(own: _Seen, samples: int, together: Together) -> _Seen:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, then each module's own mode again: some may be frozen within a model."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

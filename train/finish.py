@@ -100,7 +100,7 @@ def finish(
             "spent_seconds": state.clock.spent(),
             "best_epoch": state.best_epoch,
             "weights": weights,
-            "swa": swa and {**swa.to_json(), "epochs": state.swa_epochs, "is_best": swa.is_best},
+            "swa": swa and swa.to_json(),
             "snapshots": ensemble and {**ensemble.to_json(), "count": len(state.snapshots)},
             "final_split": split,
             "validation": _validation(state, sources.validation, split, final, swa),
@@ -170,7 +170,7 @@ def _take_best(run: RunFolder, state: RunState) -> str:
 
 def _origin(state: RunState, weights: str) -> str:
     if weights == SWA:
-        return f"mean weights of the last {state.swa_epochs} epochs"
+        return f"mean weights of the last {state.averages.swa_epochs} epochs"
     return f"weights of epoch {state.best_epoch}"
 
 

@@ -66,7 +66,7 @@ def build_learner(
         report = load_weights(model, config.model, config.weights, classes)
     groups = layer_groups(model, config.model)
     freeze_to(model, groups, config.freeze_to)
-    if config.freeze_bn is not None:
+    if config.freeze_bn is not None or config.precompute:
         freeze_bn(model, groups, config.freeze_to, everywhere=config.freeze_bn == "all")
     model = to_device(model, device)
     if config.compile:

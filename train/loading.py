@@ -60,6 +60,7 @@ class Loading:
         """The source to train from; `order` is a permutation of all samples unless given."""
         config = self.config
         comes_again = views.rounds is not None and self._most_epochs > views.rounds
+        comes_again &= not config.precompute  # then activations are kept instead
         on_device = comes_again and self._fits_device(views)
         if comes_again and not on_device:
             views = self._kept_views(views, "training views")
@@ -79,7 +80,7 @@ class Loading:
 
     def evaluation(self, views: Views, *, again: bool) -> BatchLoader:
         """The source to evaluate on, in the order of the keys; `again` if in every epoch."""
-        if again and self._most_epochs > 1:
+        if again and self._most_epochs > 1 and not self.config.precompute:
             views = self._kept_views(views, "validation views")
         order = np.arange(len(views.samples))
         return BatchLoader(

@@ -64,6 +64,10 @@ class Timeline:
         """Steps of the epoch, the same on every rank."""
         return self.batching(epoch).batches
 
+    def smallest_batch(self, stage: Stage) -> int:
+        """Samples in the smallest batch of its epochs, on any rank."""
+        return Batching(self.samples, stage.batch_size, self.share).smallest
+
     def position(self, epoch: int, batch: int) -> int:
         """The nominal step whose learning rate step `batch` of `epoch` takes, both from 0.
 

@@ -215,12 +215,12 @@ def _write_scale(figure: Figure, axes: Axes, image: AxesImage) -> None:
     bar.outline.set_visible(False)
 
 
-def readable_name(name: str) -> str:
+def readable_name(name: str, length: int = MAX_NAME_LENGTH) -> str:
     """`name` on one line, and with its middle left out if it is longer than a picture can show."""
     line = "".join(letter if letter.isprintable() else "�" for letter in name)
-    if len(line) <= MAX_NAME_LENGTH:
+    if len(line) <= length:
         return line
-    half = (MAX_NAME_LENGTH - 1) // 2
+    half = (length - 1) // 2
     return f"{line[:half]}…{line[-half:]}"
 
 

@@ -1,8 +1,8 @@
 """The run folder: its files, and how each is written whole.
 
 args.yaml, summary.csv, run.json, last.pt, best.pt, events.out.tfevents…, curves.png and
-confusion.png, and skipped.jsonl where views were left out; `run.json` comes last, so that its
-presence says that the run is finished.
+confusion.png, skipped.jsonl where views were left out, and lr_find.json and lr_find.png with `--lr
+auto`; `run.json` comes last, so that its presence says that the run is finished.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import yaml
 
@@ -44,7 +44,7 @@ class Row:
     """Mean cross-entropy on validation after the epoch; None without validation."""
     val_accuracy: float | None
     lr: float
-    """Learning rate of the first parameter group at the epoch's last step."""
+    """The head's learning rate at the epoch's last step."""
     seconds: float
     """Wall time of the epoch's training: steps and waiting for data, without evaluation."""
     data_wait_seconds: float
@@ -114,6 +114,16 @@ class RunFolder:
         """The confusion matrix of the final evaluation."""
         return self.folder / "confusion.png"
 
+    @property
+    def lr_find(self) -> Path:
+        """The range test of `--lr auto`."""
+        return self.folder / "lr_find.json"
+
+    @property
+    def lr_find_picture(self) -> Path:
+        """Its losses, and what the rules read off them."""
+        return self.folder / "lr_find.png"
+
     def skipped(self, rank: int) -> Path:
         """The views that a rank left out because they could not be read; if it did."""
         return self.folder / (f"skipped-{rank}.jsonl" if rank else "skipped.jsonl")
@@ -148,6 +158,30 @@ def write_summary(path: Path, rows: list[Row]) -> None:
     writer.writerow(COLUMNS)
     writer.writerows(dataclasses.astuple(row) for row in rows)
     write_atomic(path, text.getvalue())
+
+
+def read_summary(path: Path) -> list[Row]:
+    """What `write_summary` wrote.
+
+    Raises:
+        AugcliError: `path` is missing, damaged or something else.
+    """
+    types_of = get_type_hints(Row)
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        return [
+            Row(**{name: _number(line[name], types_of[name]) for name in COLUMNS}) for line in lines
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AugcliError(f"{path}: not a readable summary of a run: {error!r}") from error
+
+
+def _number(text: str, kind: Any) -> Any:
+    """The number that a column of this type holds: whole, or not, or None where it is empty."""
+    if not text and type(None) in get_args(kind):
+        return None
+    return int(text) if kind is int else float(text)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

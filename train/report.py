@@ -26,8 +26,8 @@ REPORT_FILES = (JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, THROUGHPUT_FILE, ACCURAC
 def write_report(result: BenchmarkResult) -> None:
     """Write all forms of the report into the benchmark's folder."""
     folder = result.folder
-    write_atomic(folder / THROUGHPUT_FILE, _csv(throughput_records(result)))
-    write_atomic(folder / ACCURACY_FILE, _csv(accuracy_records(result)))
+    write_atomic(folder / THROUGHPUT_FILE, csv_text(throughput_records(result)))
+    write_atomic(folder / ACCURACY_FILE, csv_text(accuracy_records(result)))
     content = json.dumps(result.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / JSON_FILE, content + "\n")
     draw_comparison(folder / PICTURE_FILE, result)
@@ -189,7 +189,8 @@ def markdown(result: BenchmarkResult) -> str:
     return "\n".join(lines)
 
 
-def _csv(table: Table) -> str:
+def csv_text(table: Table) -> str:
+    """A table as CSV: a header and a line for each row."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)
     return text.getvalue()

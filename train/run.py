@@ -15,7 +15,7 @@ from augcli.train.course import check_course
 from augcli.train.models import check_model_name
 from augcli.train.residual_spec import parse_residual
 from augcli.train.run_folder import run_folder
-from augcli.train.sources import Opened, make_data, open_sources, source_of
+from augcli.train.sources import make_data, open_sources, source_of, tell
 from augcli.train.step import choose_device
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together, joined
@@ -65,7 +65,7 @@ def train(
         opened = open_sources(config, device, world)
         stack.callback(opened.sources.close)
         if together.is_first:
-            _tell(opened, left_out, note)
+            tell(opened, left_out, note)
         else:
             report = progress = note = None
         stop.listen()
@@ -100,15 +100,3 @@ def _make_data(config: TrainConfig, together: Together) -> None:
         if its_turn:
             make_data(config)
         together.wait()
-
-
-def _tell(
-    opened: Opened,
-    left_out: Callable[[tuple[Failure, ...]], None] | None,
-    note: Callable[[str], None] | None,
-) -> None:
-    if left_out is not None and opened.failures:
-        left_out(opened.failures)
-    if note is not None:
-        for line in opened.notes:
-            note(line)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from augcli.train.checkpoint import Checkpoint, plain_totals
+from augcli.train.checkpoint import Checkpoint, plain_totals, save_checkpoint
 from augcli.train.restoring import (
     Extent,
     channels_of,
@@ -33,8 +34,8 @@ def checkpoint_of(state: RunState) -> Checkpoint:
     return dataclasses.replace(
         weights_of(state),
         optimizer=state.optimizer.state_dict(),
-        ema={} if state.ema is None else state.ema.state(),
-        swa={} if state.swa is None or not state.swa_epochs else state.swa.state(),
+        ema=state.averages.ema_state(),
+        swa=state.averages.swa_state(),
         cpu_rng=state.together.stacked(torch.get_rng_state()),
         cuda_rng=None if cuda_rng is None else state.together.stacked(cuda_rng),
         scaler=state.scaler.state_dict(),
@@ -43,7 +44,7 @@ def checkpoint_of(state: RunState) -> Checkpoint:
 
 def best_of(state: RunState) -> Checkpoint:
     """What was validated, for `best.pt`."""
-    return with_weights(state, state.weights_kind, state.judged)
+    return with_weights(state, *state.best)
 
 
 def with_weights(state: RunState, kind: str, model: nn.Module) -> Checkpoint:
@@ -71,10 +72,16 @@ def weights_of(state: RunState) -> Checkpoint:
         mean=list(state.forward.mean),
         std=list(state.forward.std),
         marks=list(state.timeline.marks),
-        swa_epochs=state.swa_epochs,
+        swa_epochs=state.averages.swa_epochs,
         snapshots=list(state.snapshots),
         spent_seconds=state.clock.spent(),
     )
+
+
+def save_by_first(path: Path, checkpoint: Checkpoint, together: Together) -> None:
+    """Write it, on the first rank. Raises: OSError: it can't be written."""
+    if together.is_first:
+        save_checkpoint(path, checkpoint)
 
 
 def restore(state: RunState, checkpoint: Checkpoint, *, by_clock: bool) -> None:
@@ -98,6 +105,7 @@ def restore(state: RunState, checkpoint: Checkpoint, *, by_clock: bool) -> None:
     state.forward = dataclasses.replace(
         state.forward, mean=channels_of("mean", checkpoint), std=channels_of("std", checkpoint)
     )
+    state.take_forward()
     state.epoch, state.batch = checkpoint.epoch, checkpoint.batch
     state.steps = timeline.steps_before(state.epoch) + state.batch
     state.best_epoch = checkpoint.best_epoch
@@ -112,11 +120,7 @@ def restore(state: RunState, checkpoint: Checkpoint, *, by_clock: bool) -> None:
 def take_weights(state: RunState, checkpoint: Checkpoint) -> None:
     """Those of the model and of its averages. torch raises what it does not like."""
     state.model.load_state_dict(checkpoint.model)
-    if state.ema is not None:
-        state.ema.load(checkpoint.ema)
-    if state.swa is not None and checkpoint.swa_epochs:
-        state.swa.load(checkpoint.swa)
-    state.swa_epochs = checkpoint.swa_epochs
+    state.averages.load(checkpoint.ema, checkpoint.swa, checkpoint.swa_epochs)
 
 
 def _restore_optimizer(state: RunState, checkpoint: Checkpoint) -> None:

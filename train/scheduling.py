@@ -21,8 +21,8 @@ from augcli.train.config import SCHEDULES, ScheduleConfig, TrainConfig
 from augcli.train.optimizers import resolve_lr
 from augcli.train.order import Batching
 from augcli.train.schedules.base import NOTHING_SEEN
-from augcli.train.schedules.registry import SCHEDULE_OPTIONS, RunSchedule, build_schedule
 from augcli.train.schedules.registry import SCHEDULES as METHODS
+from augcli.train.schedules.registry import RunSchedule, build_schedule, own_options
 
 ALL = "all"
 COUNTED_BY = ("samples", "shards", "data")
@@ -191,14 +191,7 @@ def _of_training(config: ScheduleConfig, name: str) -> TrainConfig:
         for field in dataclasses.fields(config)
         if field.name in of_training
     }
-    names = _names(config)
-    taken = {option for other in names for option in METHODS[other].options}
-    for option in SCHEDULE_OPTIONS:
-        if len(names) > 1 and option in taken and option not in METHODS[name].options:
-            values[option] = None
-    if len(names) > 1 and name == "cyclic" and config.cyclic_mode != "exp_range":
-        values["gamma"] = None
-    return TrainConfig(**{**values, "sched": name})
+    return own_options(TrainConfig(**{**values, "sched": name}), _names(config))
 
 
 def _samples(config: ScheduleConfig) -> int:

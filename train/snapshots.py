@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from augcli.manifests.errors import UsageError
-from augcli.train.checkpoint import Checkpoint, damaged, load_for_all, save_checkpoint
+from augcli.train.checkpoint import Checkpoint, damaged, load_for_all
 from augcli.train.config import TrainConfig
 from augcli.train.record import RunFolder
-from augcli.train.saving import weights_of
+from augcli.train.saving import save_by_first, weights_of
 from augcli.train.schedules.registry import RunSchedule
 from augcli.train.state import RunState
 
@@ -52,8 +52,7 @@ def keep_snapshot(run: RunFolder, state: RunState) -> None:
     if bisect_right(ends, done) == bisect_right(ends, before):
         return
     state.snapshots.append(done)
-    if state.together.is_first:
-        save_checkpoint(run.snapshot(len(state.snapshots)), weights_of(state))
+    save_by_first(run.snapshot(len(state.snapshots)), weights_of(state), state.together)
 
 
 def load_ensemble(run: RunFolder, state: RunState) -> Ensemble:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,19 @@ def open_sources(config: TrainConfig, device: str | torch.device, world: World =
         if getattr(config, name) is not None:
             raise UsageError(f"--{name}: with --shards, the manifest says; it goes with --data")
     return _open_dataset(config, source, device, world)
+
+
+def tell(
+    opened: Opened,
+    left_out: Callable[[tuple[Failure, ...]], None] | None,
+    note: Callable[[str], None] | None,
+) -> None:
+    """Tell `left_out` of the inputs that are left out, if there are any, and `note` all notes."""
+    if left_out is not None and opened.failures:
+        left_out(opened.failures)
+    if note is not None:
+        for line in opened.notes:
+            note(line)
 
 
 def make_data(config: TrainConfig) -> None:

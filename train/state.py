@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import view_seed
-from augcli.train.averages import EMA, RAW, Average, ema_share
+from augcli.train.activations import check_precompute, precomputed
+from augcli.train.alteration import Alteration
+from augcli.train.averages import EMA, RAW, Averages
 from augcli.train.batch import Batch, Sources
 from augcli.train.budget import Clock
 from augcli.train.checkpoint import Totals
@@ -19,14 +19,15 @@ from augcli.train.config import TrainConfig
 from augcli.train.course import build_course
 from augcli.train.evaluate import Evaluation
 from augcli.train.exchange import Exchange
+from augcli.train.forward import Forward
+from augcli.train.heads import Backbone, Features, Head
+from augcli.train.layer_groups import layer_groups
 from augcli.train.learner import build_learner
 from augcli.train.models import check_forward
 from augcli.train.optimizers import resolve_lr, set_lr
-from augcli.train.order import LEAST_PER_RANK, Batching
-from augcli.train.pace import Stage, Timeline
+from augcli.train.pace import Stage
+from augcli.train.random_state import seed_draws
 from augcli.train.record import Row
-from augcli.train.residual import Mixed, Residual
-from augcli.train.residual_spec import parse_residual
 from augcli.train.schedules.base import NOTHING_SEEN
 from augcli.train.sizes import last_size
 from augcli.train.step import Step, StepOutcome
@@ -71,37 +72,35 @@ class RunState:
         self.timeline, self.schedule = course.timeline, course.schedule
         largest = last_size(config, sources.size[0])
         self.size = sources.size if config.sizes is None else (largest, largest)
-        _check_shares(config, self.timeline)
         learner = build_learner(
             config,
             sources.classes,
             self.size,
             device,
-            _smallest_batch(self.timeline, self.timeline.stages[-1]),
+            self.timeline.smallest_batch(self.timeline.stages[-1]),
             pretrained=not config.resume,
         )
         self.weights = learner.weights
         self.model, self.optimizer = learner.model, learner.optimizer
+        self._memory = config.memory
         self.forward = learner.forward
         if config.sizes is not None:
             self.forward = dataclasses.replace(learner.forward, size=largest)
-            _check_sizes(config, self.timeline, self.model)
+            for stage in self.timeline.stages:
+                least = max(1, self.timeline.smallest_batch(stage) // config.accumulate)
+                check_forward(self.model, config.model, (stage.size, stage.size), min(2, least))
         exchange = None if together.is_alone else Exchange(self.model, together)
-        self._step = Step(self.model, self.optimizer, self.forward, learner.rules, exchange)
+        self._head: Head | None = None
+        if config.precompute:
+            check_precompute(config, sources.train, learner.groups, together.world.ranks)
+            self._head = Head(self.model, learner.groups)
+        self._step = Step(self.shown, self.optimizer, self.shown_by, learner.rules, exchange)
         self.scaler = self._step.scaler
         self._lr = resolve_lr(config.opt, config.lr, config.lrs)
-        self._residual: Residual | None = None
-        if config.residual is not None:
-            spec = parse_residual(config.residual)
-            spec.shift_limits(*sources.size)  # before the first batch says so
-            self._ids = sources.train.ids
-            self._residual = Residual(spec, seed=config.seed, rounds=sources.train.rounds)
+        self.alteration = Alteration(config, sources)
         self.plateau = NOTHING_SEEN
         self._factor = 0.0
-        self._ema_decay, self._swa_start = config.ema, config.swa_start
-        self.ema = None if config.ema is None else Average(self.model)
-        self.swa = None if config.swa_start is None else Average(self.model)
-        self.swa_epochs = 0
+        self.averages = Averages(self.model, config.ema, config.swa_start)
         self.snapshots: list[int] = []
         self.epoch, self.batch, self.steps = 0, 0, 0
         self.totals = Totals()
@@ -109,20 +108,38 @@ class RunState:
         self.best_epoch: int | None = None
         self.ended_by: str | None = None
         """Why the run has no more epochs, once it hasn't."""
-        seed = _seed_of(together.world.rank, config.seed)  # for models with dropout
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+        seed_draws(_seed_of(together.world.rank, config.seed), device)
+
+    @property
+    def shown(self) -> nn.Module:
+        """What batches are shown to: the model, or its head, which sees activations."""
+        return self._head or self.model
+
+    @property
+    def shown_by(self) -> Forward:
+        """How they are."""
+        return self.forward if self._head is None else Features(self.device)
+
+    def prepared(self, sources: Sources) -> Sources:
+        """What `shown` is to be shown of `sources`: views, or activations of what is frozen."""
+        if self._head is None:
+            return sources
+        backbone = Backbone(self.model, self._head, self.forward, sources.size)
+        return precomputed(sources, backbone, self._memory)
 
     @property
     def judged(self) -> nn.Module:
-        """The model that is validated: the average, where there is one."""
-        return self.model if self.ema is None else self.ema.model
+        """What validation is shown to: the average, where there is one."""
+        if self.averages.ema is None:
+            return self.shown
+        model = self.averages.ema.model
+        return model if self._head is None else Head(model, layer_groups(model, self.model_name))
 
     @property
-    def weights_kind(self) -> str:
-        """What its weights are."""
-        return RAW if self.ema is None else EMA
+    def best(self) -> tuple[str, nn.Module]:
+        """What is kept of the best epoch: what its weights are, and the model that has them."""
+        ema = self.averages.ema
+        return (RAW, self.model) if ema is None else (EMA, ema.model)
 
     @property
     def batches(self) -> int:
@@ -141,9 +158,9 @@ class RunState:
             FloatingPointError: the loss is NaN or infinite.
         """
         self.take_rate(self.epoch, self.batch)
-        size = None if self.forward.size is None else self.stage.size
-        self._step.forward = dataclasses.replace(self.forward, size=size)
-        outcome = self._step(batch, partial(self.altered, batch, self.batch), stop)
+        if self.forward.size is not None:
+            self._step.forward = dataclasses.replace(self.forward, size=self.stage.size)
+        outcome = self._step(batch, self.alteration.of(batch, self.epoch, self.batch), stop)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
@@ -153,24 +170,18 @@ class RunState:
         )
         self.batch += 1
         self.steps += 1
-        if self.ema is not None and self._ema_decay is not None:
-            self.ema.move(ema_share(self._ema_decay, self.steps))
+        self.averages.after_step(self.steps)
         return outcome
+
+    def take_forward(self) -> None:
+        """Have steps show batches as `forward` says, which has changed."""
+        self._step.forward = self.shown_by
 
     def take_rate(self, epoch: int, batch: int) -> None:
         """Give the optimiser the learning rates of a step."""
         position = self.timeline.position(epoch, batch)
         self._factor = self.schedule.factor(position, self.plateau)
         set_lr(self.optimizer, self._factor)
-
-    def altered(
-        self, batch: Batch, number: int, images: torch.Tensor, labels: torch.Tensor
-    ) -> Mixed:
-        """What the residual policy makes of batch `number` of the running epoch."""
-        if self._residual is None:
-            return Mixed(images, labels)
-        ids = self._ids[batch.indices]
-        return self._residual(images, labels, ids, epoch=self.epoch, number=number)
 
     def add_time(self, seconds: float, data_wait_seconds: float) -> None:
         """Count wall time to the running epoch; the wait is a part of `seconds`."""
@@ -209,44 +220,13 @@ class RunState:
         self.rows.append(row)
         self.plateau = self.schedule.after_epoch(self.plateau, row.val_loss)
         self.epoch, self.batch, self.totals = self.epoch + 1, 0, Totals()
-        self._average_epoch()
+        self.averages.after_epoch(self.timeline.progress(self.epoch, 0))
         return row
-
-    def _average_epoch(self) -> None:
-        """Take the weights into SWA's mean, if its part of the run has come."""
-        if self.swa is None or self._swa_start is None:
-            return
-        if self.timeline.progress(self.epoch, 0) >= self._swa_start:
-            self.swa_epochs += 1
-            self.swa.move(1 / self.swa_epochs)
 
 
 def _seed_of(rank: int, seed: int) -> int:
     """Another for each rank: torch takes 64 bits."""
     return seed if rank == 0 else view_seed(seed, "draws of a rank", rank) % 2**63
-
-
-def _smallest_batch(timeline: Timeline, stage: Stage) -> int:
-    return Batching(timeline.samples, stage.batch_size, timeline.share).smallest
-
-
-def _check_sizes(config: TrainConfig, timeline: Timeline, model: nn.Module) -> None:
-    """The model takes the images and batches of every stage."""
-    for stage in timeline.stages:
-        least = max(1, _smallest_batch(timeline, stage) // config.accumulate)
-        check_forward(model, config.model, (stage.size, stage.size), min(2, least))
-
-
-def _check_shares(config: TrainConfig, timeline: Timeline) -> None:
-    ranks = timeline.share.ranks
-    for stage in timeline.stages:
-        if ranks > 1 and _smallest_batch(timeline, stage) == 0:
-            least = LEAST_PER_RANK * ranks
-            raise UsageError(
-                f"--batch-size {stage.batch_size} and {timeline.samples} training samples are too "
-                f"few for {ranks} ranks, which share each batch: at least {least} of both are "
-                "needed; use a larger --batch-size or fewer processes"
-            )
 
 
 def is_better(row: Row, best: Row) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from augcli.train.ending import EARLY_STOPPING
+from augcli.train.printing import print_line, print_table
 from augcli.train.record import Row, RunFolder
 from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from augcli.train.benchmarking import BenchmarkResult
     from augcli.train.scheduling import Forecast, ScheduleResult
-    from augcli.train.trainer import TrainResult
+    from augcli.train.trainer import Progress, TrainResult
 
 MAX_EVENTS = 6
 
@@ -32,18 +33,24 @@ def row_line(row: Row) -> str:
     )
 
 
+def progress_line(progress: Progress) -> str:
+    """Where training stands, beside its bar."""
+    where = f"epoch {progress.epoch}" if progress.epoch else "range test"
+    return f"{where}, loss {progress.loss:.3f}"
+
+
 def print_training(result: TrainResult, console: Console) -> None:
     """The final accuracy, and where everything is."""
     run = RunFolder(result.folder)
     early = ", stopped early" if result.record.get("ended_by") == EARLY_STOPPING else ""
-    _print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}{early}", console)
+    print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}{early}", console)
     for line in _alternatives(result.record):
-        _print_line(line, console)
+        print_line(line, console)
     pictures = [str(run.curves)]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval
         chance = 1 / len(result.record["classes"])
-        _print_line(
+        print_line(
             f"{result.split:<11} {result.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}; "
             f"chance {chance:.1%})",
             console,
@@ -52,9 +59,9 @@ def print_training(result: TrainResult, console: Console) -> None:
     skipped = sum(row.skipped for row in result.rows)
     if skipped:
         times = "once" if skipped == 1 else f"{skipped:,} times"
-        _print_line(f"skipped     a view {times}, listed in {run.skipped(0)}", console)
-    _print_line(f"checkpoints {run.best}, {run.last}", console)
-    _print_line(f"look at     {', '.join(pictures)}", console)
+        print_line(f"skipped     a view {times}, listed in {run.skipped(0)}", console)
+    print_line(f"checkpoints {run.best}, {run.last}", console)
+    print_line(f"look at     {', '.join(pictures)}", console)
 
 
 def _alternatives(record: dict[str, Any]) -> Iterator[str]:
@@ -74,7 +81,7 @@ def _accuracies(measured: dict[str, Any]) -> str:
 
 def print_schedules(result: ScheduleResult, console: Console) -> None:
     """The key figures of each schedule, and where the picture is."""
-    _print_line(
+    print_line(
         f"{result.epochs:,} epochs of {result.steps_per_epoch:,} steps ({result.samples:,} samples "
         f"in batches of {result.batch_size:,}): {result.steps:,} steps",
         console,
@@ -85,12 +92,12 @@ def print_schedules(result: ScheduleResult, console: Console) -> None:
         rates = (figures["first_lr"], figures["peak_lr"], figures["last_lr"])
         warmup = f"{figures['warmup_steps']:,}"
         rows.append([forecast.name, warmup, *(f"{r:.3g}" for r in rates), _events(forecast)])
-    _print_table("Learning rate", rows, console)
+    print_table("Learning rate", rows, console)
     for forecast in result.forecasts:
         if forecast.cut_off:
-            _print_line(f"• {forecast.name}: {_cut_off(forecast)}", console, wrapped=True)
+            print_line(f"• {forecast.name}: {_cut_off(forecast)}", console, wrapped=True)
     if result.plot is not None:
-        _print_line(f"look at     {result.plot}", console)
+        print_line(f"look at     {result.plot}", console)
 
 
 def _events(forecast: Forecast) -> str:
@@ -118,30 +125,10 @@ def _cut_off(forecast: Forecast) -> str:
 
 def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     """Both tables and the verdict."""
-    _print_table("Throughput", throughput_table(result, spread=False), console)
-    _print_table("Accuracy", accuracy_table(result), console)
+    print_table("Throughput", throughput_table(result, spread=False), console)
+    print_table("Accuracy", accuracy_table(result), console)
     for sentence in result.verdict:
-        _print_line(f"• {sentence}", console, wrapped=True)
-    _print_line("", console)
+        print_line(f"• {sentence}", console, wrapped=True)
+    print_line("", console)
     folder = result.folder
-    _print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)
-
-
-def _print_line(line: str, console: Console, wrapped: bool = False) -> None:
-    """`line` as it is: in paths and names, what looks like markup or an emoji is none."""
-    from rich.text import Text
-
-    console.print(Text(line), soft_wrap=not wrapped)
-
-
-def _print_table(title: str, rows: list[list[str]], console: Console) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
-    for number, name in enumerate(rows[0]):
-        table.add_column(Text(name), justify="left" if number == 0 else "right")
-    for row in rows[1:]:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)

@@ -64,9 +64,9 @@ def measure_throughput(configs: dict[str, TrainConfig]) -> ThroughputTable:
             _rate(sources.train, lambda batch: None, SECONDS / 4)
         for _ in range(REPEATS):
             for arm, sources in opened.items():
-                rate, _wait = _rate(sources.train, lambda batch: None)
+                rate, _wait = _rate(sources.train, lambda batch: None, SECONDS)
                 source_rates[arm].append(rate)
-                rate, wait = _rate(sources.train, step)
+                rate, wait = _rate(sources.train, step, SECONDS)
                 training_rates[arm].append(rate)
                 waits[arm].append(wait)
             synthetic.append(_synthetic_rate(any_sources.train, step))
@@ -87,9 +87,7 @@ def measure_throughput(configs: dict[str, TrainConfig]) -> ThroughputTable:
     return ThroughputTable(tuple(rows), Measured.of(synthetic))
 
 
-def _rate(
-    source: Source, use: Callable[[Batch], object], seconds: float = SECONDS
-) -> tuple[float, float]:
+def _rate(source: Source, use: Callable[[Batch], object], seconds: float) -> tuple[float, float]:
     """Images per second over whole epochs of at least `seconds`, and the share of waiting.
 
     Epochs are not run into each other: a source that prepares only one at a time shows it.

@@ -43,7 +43,7 @@ class Fixed:
         self.samples = samples if claimed is None else claimed
         self.batches_per_epoch = -(-samples // batch_size)
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
         for numbers in torch.split(torch.arange(len(self.labels)), self.batch_size)[start:]:
             labels = self.labels[numbers]
             images = (labels * 85).to(torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8)
@@ -84,7 +84,9 @@ def test_more_or_fewer_samples_than_the_split_has(claimed: int) -> None:
 
 def test_a_sample_that_comes_twice() -> None:
     class Twice(Fixed):
-        def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        def batches(
+            self, epoch: int, start: int = 0, batch_size: int | None = None
+        ) -> Iterator[Batch]:
             for batch in super().batches(epoch, start):
                 yield dataclasses.replace(batch, indices=batch.indices // 2)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from augcli.train.finish import TrainResult
 from augcli.train.record import Row
-from augcli.train.summary import _print_table, print_training
+from augcli.train.summary import print_table, print_training
 
 ROW = Row(1, 1.0, 0.5, None, None, 0.1, 2.0, 0.5, 10.0)
 NAMES = ["run[/q]", "run[red]1", "run:smile:", "[link=x]"]
@@ -34,7 +34,7 @@ def test_paths_are_no_markup(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_cells_are_no_markup(name: str) -> None:
     console = Console(file=io.StringIO(), width=100)
-    _print_table(name, [[name, "b"], [name, name]], console)
+    print_table(name, [[name, "b"], [name, name]], console)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().count(name) == 4
 

@@ -25,7 +25,7 @@ import yaml
 from torch import nn
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.train import trainer
+from augcli.train import epochs, pictures
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
@@ -39,6 +39,8 @@ BATCH_SIZE = 8
 TRAIN_SAMPLES = 28  # four batches, the last of four
 CONFIG = TrainConfig(model="tiny", epochs=3, batch_size=BATCH_SIZE, lr=0.005, seed=7, device="cpu")
 DESCRIPTION: dict[str, object] = {"source": "synthetic", "noise": [0, 60]}
+
+pytestmark = pytest.mark.usefixtures("sketches")
 
 
 class Tiny(nn.Module):
@@ -117,6 +119,14 @@ def tiny_on_one_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODELS, "tiny", Tiny)
         yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def threads_again() -> Iterator[None]:
+    """As many threads after the test as before it."""
+    before = torch.get_num_threads()
+    yield
     torch.set_num_threads(before)
 
 
@@ -269,7 +279,7 @@ def test_best_is_by_accuracy_then_loss(
         Evaluation(loss, accuracy, np.eye(3, dtype=np.int64), 3)
         for loss, accuracy in zip(losses, accuracies, strict=True)
     ]
-    monkeypatch.setattr(trainer, "evaluate", lambda *_: results.pop(0))
+    monkeypatch.setattr(epochs, "evaluate", lambda *_: results.pop(0))
     weights: list[torch.Tensor] = []
 
     def keep(row: Row) -> None:
@@ -356,14 +366,17 @@ def test_interrupted_after_every_step(tmp_path: Path, whole: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "opt", "sched"),
+    ("model", "opt", "sched", "threads"),
     [
-        ("small", "sgd", "onecycle"),
-        ("mobilenet_v3_small", "rmsprop", "step"),
-        ("tiny", "adam", "constant"),
+        ("small", "sgd", "onecycle", 2),
+        ("mobilenet_v3_small", "rmsprop", "step", 1),
+        ("tiny", "adam", "constant", 1),
     ],
 )
-def test_every_kind_of_state_is_saved(tmp_path: Path, model: str, opt: str, sched: str) -> None:
+def test_every_kind_of_state_is_saved(
+    tmp_path: Path, threads_again: None, model: str, opt: str, sched: str, threads: int
+) -> None:
+    torch.set_num_threads(threads)
     config = dataclasses.replace(CONFIG, model=model, opt=opt, sched=sched, epochs=1)
     train(tmp_path / "whole", config)
     with pytest.raises(Interrupted):
@@ -477,21 +490,24 @@ def test_a_source_that_dies_of_the_same_signal_is_no_failure(tmp_path: Path, who
     assert_same_run(folder, whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_a_real_process(tmp_path: Path, whole: Path, number: signal.Signals) -> None:
-    folder = tmp_path / "run"
-    command = [sys.executable, __file__, str(folder)]
+def test_a_signal_to_a_real_process(tmp_path: Path, whole: Path) -> None:
+    """One process, which trains anew after the first signal: starting another takes seconds."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    folders = [tmp_path / number.name for number in numbers]
+    command = [sys.executable, __file__, *map(str, folders)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        assert child.stdout.readline() == "epoch 2, batch 1\n"
-        child.send_signal(number)
-        rest = child.stdout.read()
-        assert child.wait(timeout=60) == 128 + number
-    assert f"stopped by {number.name}" in rest
-    saved = load_checkpoint(folder / "last.pt")
-    assert saved.epoch == 1 and saved.batch >= 1
-    resume(folder)
-    assert_same_run(folder, whole)
+        for number in numbers:
+            assert child.stdout.readline() == "epoch 2, batch 1\n"
+            child.send_signal(number)
+            said = child.stdout.readline()
+            assert said.startswith(f"{128 + number}: stopped by {number.name}")
+        assert child.wait(timeout=60) == 128 + numbers[-1]
+    for folder in folders:
+        saved = load_checkpoint(folder / "last.pt")
+        assert saved.epoch == 1 and saved.batch >= 1
+        resume(folder)
+        assert_same_run(folder, whole)
 
 
 # ---- refusing ----
@@ -633,23 +649,26 @@ def test_a_source_must_give_each_sample_once(tmp_path: Path, claimed: int) -> No
         train(tmp_path / "run", sources=wrong)
 
 
-def child(folder: Path) -> None:
+def child(folders: list[Path]) -> None:
     """Train slowly, say when epoch 2 has begun, and exit as the command line would."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells start us ignoring it
     torch.set_num_threads(1)
     MODELS["tiny"] = Tiny
+    pictures.draw_curves = lambda *shown: None
 
     def progress(step: Progress) -> None:
         if (step.epoch, step.batch) == (2, 1):
             print("epoch 2, batch 1", flush=True)
             time.sleep(0.5)
 
-    try:
-        train(folder, sources=make_sources(wait=0.1), progress=progress)
-    except Interrupted as stopped:
-        print(stopped, flush=True)
-        os._exit(stopped.exit_code)
+    for folder in folders:
+        try:
+            train(folder, sources=make_sources(wait=0.1), progress=progress)
+        except Interrupted as stopped:
+            print(f"{stopped.exit_code}: {stopped}", flush=True)
+            code = stopped.exit_code
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    child(Path(sys.argv[1]))
+    child([Path(folder) for folder in sys.argv[1:]])

@@ -5,12 +5,14 @@ To add a schedule, write its file, add one entry to `SCHEDULES`, and its name to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.manifests.settings import option_name
-from augcli.train.config import TrainConfig
+from augcli.train.config import AUTO_LR, TrainConfig
 from augcli.train.optimizers import resolve_lr
 from augcli.train.schedules.base import NOTHING_SEEN, PlateauState, Schedule, Span
 from augcli.train.schedules.constant import Constant
@@ -85,12 +87,36 @@ class RunSchedule:
         return tuple(self.warmup + step for step in self.schedule.corners())
 
 
+def foreign_options(config: TrainConfig) -> set[str]:
+    """The options that go with other schedules than the one of `config`."""
+    foreign = set(SCHEDULE_OPTIONS) - set(SCHEDULES[config.sched].options)
+    if config.sched == "cyclic" and config.cyclic_mode != "exp_range":
+        foreign.add("gamma")
+    return foreign
+
+
+def own_options(config: TrainConfig, schedules: Collection[str]) -> TrainConfig:
+    """Of several trainings, each with one of `schedules`: `config` with the options of its own.
+
+    An option that goes with none of them stays, to be refused.
+    """
+    others = [name for name in schedules if name != config.sched]
+    theirs = {option for name in others for option in SCHEDULES[name].options}
+    if others and config.sched == "cyclic":
+        theirs.add("gamma")
+    dropped: dict[str, Any] = dict.fromkeys(foreign_options(config) & theirs)
+    return dataclasses.replace(config, **dropped)
+
+
 def check_schedule(config: TrainConfig) -> None:
     """Find what is wrong with the schedule that is asked for, before anything is opened.
 
     Raises:
-        UsageError: as `build_schedule`, but for what validation and batches decide.
+        UsageError: as `build_schedule`, but for what validation and batches decide, or a learning
+            rate that is yet to be found.
     """
+    if config.lr == AUTO_LR:
+        config = dataclasses.replace(config, lr=None, min_lr=None)
     build_schedule(config, steps_per_epoch=1)
 
 

@@ -1,0 +1,1 @@
+"""Sweeps: many trainings over a space of options, compared."""
