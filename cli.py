@@ -22,6 +22,9 @@ from augcli.augment.config import ExpandConfig, PreviewConfig
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
 from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
+from augcli.train.rates.config import LrFindConfig
+from augcli.train.recipes.config import RecipeConfig
 from augcli.train.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
@@ -85,8 +88,20 @@ def _option(field: dataclasses.Field[Any], annotation: Any) -> Callable[[Command
     if field.metadata["flag_value"]:
         common |= {"is_flag": False, "flag_value": field.metadata["flag_value"]}
     choices = field.metadata["choices"]
+    if annotation == float | str | None:
+        words = "|".join(("FLOAT", *choices))
+        return click.option(name, type=_number_or(choices), metavar=words, **common)
     kind = click.Choice(choices) if choices else _CLICK_TYPES[plain]
     return click.option(name, type=kind, **common)
+
+
+def _number_or(words: tuple[str, ...]) -> Callable[[str], float | str]:
+    """What reads a number, or one of a few words that stand for one."""
+
+    def convert(value: str) -> float | str:
+        return value if value in words else click.FLOAT(value)
+
+    return convert
 
 
 _CLICK_TYPES: dict[Any, Any] = {
@@ -106,6 +121,7 @@ def _without_none(annotation: Any) -> Any:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
 )
+run_argument = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -192,21 +208,19 @@ def train(as_json: bool, **settings: Any) -> None:
 
     Several GPUs or machines: torchrun --no-python --nproc-per-node N augcli train …
     """
+    began = time.monotonic()  # before what takes seconds to import
     from augcli.train.run import train as run
-    from augcli.train.summary import print_training, row_line
+    from augcli.train.summary import print_training, progress_line, row_line
     from augcli.train.world import world_of_environment
-
-    def left_out(failures: tuple[Any, ...]) -> None:
-        for failure in failures:
-            click.echo(f"not used: {failure.source}: {failure.reason}", err=True)
 
     with _Bar("training", quiet=as_json) as bar:
         result = run(
             TrainConfig(**settings),
             report=lambda row: bar.say(row_line(row)),
-            progress=lambda p: bar(p.batch, p.batches, f"epoch {p.epoch}, loss {p.loss:.3f}"),
-            left_out=left_out,
+            progress=lambda p: bar(p.batch, p.batches, progress_line(p)),
+            left_out=_tell_left_out,
             note=bar.say,
+            began=began,
         )
     if not world_of_environment().is_first:
         return
@@ -214,6 +228,33 @@ def train(as_json: bool, **settings: Any) -> None:
         _print_json({"run": str(result.folder), **result.record})
     else:
         print_training(result, _stdout())
+
+
+@main.command("lr-find")
+@options(LrFindConfig)
+@json_option
+def lr_find(as_json: bool, **settings: Any) -> None:
+    """The learning rate for a training: a range test, four suggestions and a picture.
+
+    It takes a few steps at rising rates on a model that is thrown away.
+    """
+    from augcli.train.rates.finding import lr_find as run
+
+    with _Bar("range test", quiet=as_json) as bar:
+        result = run(
+            LrFindConfig(**settings),
+            report=lambda step, steps, loss: bar(step, steps, f"loss {loss:.3f}"),
+            left_out=_tell_left_out,
+            note=bar.say,
+        )
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        from augcli.train.rates.summary import print_range_test
+
+        print_range_test(result, _stdout())
+    if result.lr is None:
+        sys.exit(1)
 
 
 @main.command()
@@ -240,6 +281,81 @@ def sweep(as_json: bool, **settings: Any) -> None:
         print_sweep(result, _stdout())
     if result.failures:
         sys.exit(1)
+
+
+@main.command()
+@run_argument
+@options(EvaluateConfig)
+@json_option
+def evaluate(run: Path, as_json: bool, **settings: Any) -> None:
+    """Scores, calibration, mistakes, test-time augmentation and robustness of a trained model.
+
+    RUN is a folder made by augcli train, or a checkpoint's file.
+    """
+    from augcli.train.evaluation.evaluating import evaluate_run
+
+    with _Bar("evaluating", quiet=as_json) as bar:
+        result = evaluate_run(
+            run,
+            EvaluateConfig(**settings),
+            progress=lambda done, total: bar(done, total, ""),
+            left_out=_tell_left_out,
+            note=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        from augcli.train.evaluation.summary import print_evaluation
+
+        print_evaluation(result, _stdout())
+
+
+@main.command()
+@run_argument
+@click.argument("other", type=click.Path(path_type=Path), metavar="[RUN2]", required=False)
+@options(LandscapeConfig)
+@json_option
+def landscape(run: Path, other: Path | None, as_json: bool, **settings: Any) -> None:
+    """The loss around the minimum of a run, or of two: a picture for understanding, no score."""
+    from augcli.train.evaluation.landscape import landscape as measure
+
+    with _Bar("walking", quiet=as_json) as bar:
+        result = measure(
+            [run] if other is None else [run, other],
+            LandscapeConfig(**settings),
+            progress=lambda done, total: bar(done, total, ""),
+            note=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        from augcli.train.evaluation.summary import print_landscape
+
+        print_landscape(result, _stdout())
+
+
+@main.command()
+@options(RecipeConfig)
+@json_option
+def recipe(as_json: bool, **settings: Any) -> None:
+    """Fine-tune in the eight steps: head on activations, on views, then all layers in cycles."""
+    from augcli.train.printing import print_line, print_table
+    from augcli.train.recipes.report import steps_table, summary
+    from augcli.train.recipes.running import recipe as run
+    from augcli.train.summary import row_line
+
+    with _Bar("recipe", quiet=as_json) as bar:
+        result = run(
+            RecipeConfig(**settings),
+            report=lambda name, row: bar.say(f"{name}: {row_line(row)}"),
+            progress=lambda name, p: bar(p.batch, p.batches, f"{name}, epoch {p.epoch}"),
+            note=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        print_table("recipe", steps_table(result), _stdout())
+        print_line(summary(result), _stdout())
 
 
 @main.command()
@@ -274,6 +390,11 @@ def benchmark(as_json: bool, **settings: Any) -> None:
         _print_json({"folder": str(result.folder), **result.to_json()})
     else:
         print_benchmark(result, _stdout())
+
+
+def _tell_left_out(failures: tuple[Any, ...]) -> None:
+    for failure in failures:
+        click.echo(f"not used: {failure.source}: {failure.reason}", err=True)
 
 
 class _Bar:

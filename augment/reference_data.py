@@ -20,10 +20,12 @@ def load_reference(
     *,
     val_fraction: float | None = None,
     test_fraction: float | None = None,
+    trainable: bool = True,
 ) -> Reference:
     """Scan the reference dataset that `data` names (None: the embedded mock galaxies).
 
     `data` is `embedded:galaxies`, `torchvision:NAME`, or the path of a folder or table.
+    `trainable`: it must have what training needs, two classes with training images.
 
     Raises:
         UsageError: not a dataset; the message says what was expected.
@@ -37,7 +39,8 @@ def load_reference(
         val_fraction=val_fraction,
         test_fraction=test_fraction,
     )
-    check_trainable(reference)
+    if trainable:
+        check_trainable(reference)
     return reference
 
 

@@ -82,16 +82,17 @@ def check_settings(config: ConfigT) -> ConfigT:
 
 
 def _typed(field: dataclasses.Field[Any], annotation: Any, config: object) -> Any:
-    """The field's value in the type that its annotation names (one type, perhaps or None)."""
+    """The field's value in a type that its annotation names: the first that takes it."""
     name, value = option_name(field.name), getattr(config, field.name)
     if annotation == tuple[str, ...]:
         return _texts(name, value)
     kinds = typing.get_args(annotation) or (annotation,)
     if value is None and type(None) in kinds:
         return None
-    kind = next(kind for kind in kinds if kind is not type(None))
-    expected, convert = _CONVERSIONS[kind]
-    converted = convert(value)
+    conversions = [_CONVERSIONS[kind] for kind in kinds if kind is not type(None)]
+    expected = " or ".join(expected for expected, _ in conversions)
+    tried = (convert(value) for _, convert in conversions)
+    converted = next((result for result in tried if result is not None), None)
     if converted is None:
         raise UsageError(f"{name}: {value!r} is of the wrong type: expected {expected}")
     if isinstance(value, str) and not value.strip():
@@ -143,9 +144,11 @@ _CONVERSIONS: dict[Any, tuple[str, Callable[[object], Any]]] = {
 
 
 def _check_choice(field: dataclasses.Field[Any], value: object) -> None:
+    """Texts are held against the choices; a field may take numbers beside them."""
     choices = field.metadata["choices"]
-    if choices is not None and value not in choices:
-        listed = ", ".join(choices)
+    if choices is not None and isinstance(value, str) and value not in choices:
+        numbers_too = field.metadata["minimum"] is not None
+        listed = ", ".join(choices) + (" or a number" if numbers_too else "")
         raise UsageError(f"{option_name(field.name)}: unknown '{value}': choose from {listed}")
 
 

@@ -1,17 +1,29 @@
-"""Images that the tests make for themselves; no test touches the user's cache."""
+"""Images that the tests make for themselves; no test touches the user's cache.
+
+And what makes a training cheap whose subject is neither its network nor how its pictures look.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+if TYPE_CHECKING:
+    from augcli.train.record import Row
+
 CLASSES = ("circle", "square", "stripes")
 PER_CLASS = 8
+
+# Before torch is imported, here and in the processes that tests start: on their tiny networks
+# a second thread mostly waits for the first, at full load.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,3 +78,48 @@ def split_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_images(folder / "validation", range(6, 9))
     write_images(folder / "test", range(9, 12))
     return folder
+
+
+def sketch_curves(path: Path, rows: Sequence[Row], best_epoch: int) -> None:
+    """What would be drawn, in plain text: not what clocks decided."""
+    clocks = {f.name: 0.0 for f in dataclasses.fields(rows[0]) if "second" in f.name}
+    path.write_text(repr(([dataclasses.replace(row, **clocks) for row in rows], best_epoch)))
+
+
+def sketch_confusion(path: Path, confusion: Any, classes: Sequence[str], title: str) -> None:
+    path.write_text(repr((confusion.tolist(), list(classes), title)))
+
+
+@pytest.fixture(scope="module")
+def sketches() -> Iterator[None]:
+    """In the place of `curves.png` and `confusion.png`: drawing them takes longer than a tiny run.
+
+    That pictures are whole, and the same if what is drawn is the same, `test_pictures.py` shows.
+    """
+    from augcli.train import pictures
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "draw_curves", sketch_curves)
+        patch.setattr(pictures, "draw_confusion", sketch_confusion)
+        yield
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[str]:
+    """The name of a network of some thousand weights, where `small` has a million.
+
+    It has what makes resuming hard: statistics that every batch moves, and random draws.
+    """
+    from torch import nn
+
+    from augcli.train.models import MODELS
+
+    def build(classes: int, size: tuple[int, int]) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 4, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2),
+            nn.Flatten(), nn.Linear(8 * (size[0] // 4) * (size[1] // 4), classes),
+        )  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS, "tiny", build)
+        yield "tiny"

@@ -16,7 +16,12 @@ from click.testing import CliRunner
 
 from augcli.cli import main
 
-COMMANDS = ("expand", "train", "sweep", "schedule", "benchmark", "preview", "verify")
+pytestmark = pytest.mark.usefixtures("sketches")
+
+COMMANDS = (
+    *("expand", "train", "lr-find", "recipe", "sweep", "evaluate", "landscape"),
+    *("schedule", "benchmark", "preview", "verify"),
+)
 
 
 def run(*arguments: object) -> Any:
@@ -84,6 +89,11 @@ def test_help_of_every_command_shows_defaults(command: str) -> None:
             "--sched --epochs --batch-size --opt --lr --warmup-epochs --min-lr --step-len "
             "--milestones --gamma --cycle-len --cycle-mult --cycle-decay --cyclic-mode --patience "
             "--samples --shards --data --plot --json",
+        ),
+        (
+            "lr-find",
+            "--source --shards --data --model --batch-size --opt --lrs --lr-mult --start-lr "
+            "--end-lr --steps --sweep --rule --plot --json",
         ),
         ("benchmark", "--data --policy --copies --model --epochs --seeds --out --json"),
     ],
@@ -240,21 +250,27 @@ def test_the_newest_numbered_run_goes_on(
     """Interrupted in a folder that was named by number; the message is the command to give."""
     import shlex
 
+    from augcli.train import trainer
+
+    train_epoch = trainer.train_epoch
+
+    def stopped_in_the_second(state: Any, *rest: Any) -> None:
+        if state.epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+        train_epoch(state, *rest)
+
     monkeypatch.chdir(tmp_path)
-    command = [sys.executable, "-m", "augcli.cli", "train", "--shards", str(dataset),
-               "--epochs", "30", "--workers", "0"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not Path("runs/001-shards/best.pt").exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130, errors
-    named = shlex.split(errors.strip().splitlines()[-1].partition("with: augcli ")[2])
+    arguments = ("train", "--shards", str(dataset), "--epochs", "3", "--workers", "0")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "train_epoch", stopped_in_the_second)
+        stopped = run(*arguments)
+    assert stopped.exit_code == 130, stopped.stderr
+    named = shlex.split(stopped.stderr.strip().splitlines()[-1].partition("with: augcli ")[2])
     assert named[-3:] == ["--out", "runs/001-shards", "--resume"]
     Path("runs/002-none").mkdir()
-    for arguments in ([*command[3:], "--resume"], named):
-        result = run(*arguments)
-        assert result.exit_code == 0, result.stderr
+    for again in ((*arguments, "--resume"), named):
+        result = run(*again)
+        assert result.exit_code == 0, result.output
         assert "best epoch" in result.stdout and "runs/001-shards/best.pt" in result.stdout
 
 
@@ -288,7 +304,10 @@ def test_benchmark_keeps_what_is_not_its_own(
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
-def test_benchmark_writes_its_tables(split_photos: Path, tmp_path: Path) -> None:
+def test_benchmark_writes_its_tables(
+    split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("augcli.train.throughput.SECONDS", 0.05)
     out = tmp_path / "bench"
     arguments = ("benchmark", "--data", split_photos, "--size", 32, "--copies", 1, "--epochs", 1,
                  "--seeds", 2, "--out", out)  # fmt: skip
@@ -403,15 +422,12 @@ def test_on_error_fail_names_the_file(split_photos: Path, tmp_path: Path) -> Non
 
 def test_ctrl_c_saves_and_resume_ends_the_same(dataset: Path, tmp_path: Path) -> None:
     """A real process, a real SIGINT; the resumed run equals an undisturbed one."""
-    common = [
-        *(sys.executable, "-m", "augcli.cli", "train", "--shards", str(dataset)),
-        *("--epochs", "30", "--batch-size", "4", "--workers", "1", "--json"),
-    ]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    common = ("train", "--shards", dataset, "--epochs", 12, "--batch-size", 4, "--workers", 1)
     out = tmp_path / "stopped"
     process = subprocess.Popen(
-        [*common, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
-    )
+        [sys.executable, "-m", "augcli.cli", *map(str, common), "--json", "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
     while not (out / "best.pt").exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
@@ -419,13 +435,9 @@ def test_ctrl_c_saves_and_resume_ends_the_same(dataset: Path, tmp_path: Path) ->
     assert process.returncode == 130, errors
     assert b"--resume" in errors
     assert b"Traceback" not in errors
-    resumed = subprocess.run([*common, "--out", str(out), "--resume"], capture_output=True, env=env)
-    assert resumed.returncode == 0, resumed.stderr
-    whole = subprocess.run(
-        [*common, "--out", str(tmp_path / "whole")], capture_output=True, env=env
-    )
-    first, second = json.loads(resumed.stdout), json.loads(whole.stdout)
-    assert first["test"] == second["test"]
+    resumed = run_json(*common, "--out", out, "--resume")
+    whole = run_json(*common, "--out", tmp_path / "whole")
+    assert resumed["test"] == whole["test"]
     assert _losses(out) == _losses(tmp_path / "whole")
 
 

@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from augcli.train.benchmarking import BenchmarkResult, benchmark
     from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+    from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
+    from augcli.train.evaluation.evaluating import evaluate_run
+    from augcli.train.evaluation.landscape import landscape
+    from augcli.train.evaluation.landscape_result import LandscapeResult
+    from augcli.train.evaluation.result import EvaluationResult
+    from augcli.train.rates.config import LrFindConfig
+    from augcli.train.rates.finding import LrFindResult, lr_find
     from augcli.train.run import train
     from augcli.train.scheduling import ScheduleResult, schedule
     from augcli.train.sources import open_sources
@@ -22,6 +29,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BenchmarkConfig",
     "BenchmarkResult",
+    "EvaluateConfig",
+    "EvaluationResult",
+    "LandscapeConfig",
+    "LandscapeResult",
+    "LrFindConfig",
+    "LrFindResult",
     "ScheduleConfig",
     "ScheduleResult",
     "SweepConfig",
@@ -29,6 +42,9 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "benchmark",
+    "evaluate_run",
+    "landscape",
+    "lr_find",
     "open_sources",
     "schedule",
     "sweep",
@@ -38,6 +54,12 @@ __all__ = [
 _HOMES = {
     "BenchmarkConfig": "config",
     "BenchmarkResult": "benchmarking",
+    "EvaluateConfig": "evaluation.config",
+    "EvaluationResult": "evaluation.result",
+    "LandscapeConfig": "evaluation.config",
+    "LandscapeResult": "evaluation.landscape_result",
+    "LrFindConfig": "rates.config",
+    "LrFindResult": "rates.finding",
     "ScheduleConfig": "config",
     "ScheduleResult": "scheduling",
     "SweepConfig": "sweeps.config",
@@ -45,6 +67,9 @@ _HOMES = {
     "TrainConfig": "config",
     "TrainResult": "trainer",
     "benchmark": "benchmarking",
+    "evaluate_run": "evaluation.evaluating",
+    "landscape": "evaluation.landscape",
+    "lr_find": "rates.finding",
     "open_sources": "sources",
     "schedule": "scheduling",
     "sweep": "sweeps.sweeping",

@@ -52,6 +52,7 @@ class Source(Protocol):
     """Views of one split, by epoch. Every sample comes exactly once per epoch.
 
     Its position is (epoch, number of the next batch): `batches(epoch, start)` goes on from any.
+    Epochs may have batches of different sizes; what the source is made with is its own batch size.
     """
 
     @property
@@ -61,12 +62,12 @@ class Source(Protocol):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches per epoch, the same on every rank."""
+        """Batches of its own size per epoch, the same on every rank."""
         ...
 
     @property
     def smallest_batch(self) -> int:
-        """Samples in the smallest batch of an epoch, on any rank."""
+        """Samples in the smallest batch of such an epoch, on any rank."""
         ...
 
     @property
@@ -79,10 +80,12 @@ class Source(Protocol):
         """Rounds of different views before they come again; None when each epoch's are new."""
         ...
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of `epoch` in order, from batch number `start` on.
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
+        """The batches of `epoch` in order, from batch number `start` on, of `batch_size` views over
+        all ranks, or its own.
 
-        The same (source, epoch) gives the same batches always, whatever the number of workers.
+        The same (source, epoch, batch size) gives the same batches always, whatever the number of
+        workers; the order of the views is the same with another batch size.
 
         Raises:
             AugcliError: a view can't be had; the message names file or shard, key and offset.

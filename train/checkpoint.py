@@ -16,10 +16,11 @@ import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
+from augcli.train.forward import MEAN, STD
 from augcli.train.together import Together
 
 FORMAT = "augcli-checkpoint"
-VERSION = 2
+VERSION = 3
 MAX_REASON = 300
 """Letters of torch's complaints to show; they may name every parameter."""
 START_ANEW = "start a new run in another --out, or remove this one's folder"
@@ -69,6 +70,15 @@ class Checkpoint:
     """Random state of the CUDA device that trained, likewise, or None."""
     plateau: dict[str, Any] = field(default_factory=dict)
     """`PlateauState`: what the schedule has seen of validation."""
+    mean: list[float] = field(default_factory=lambda: list(MEAN))
+    """By which images are normalised, R, G and B of pixels in 0..1."""
+    std: list[float] = field(default_factory=lambda: list(STD))
+    scaler: dict[str, Any] = field(default_factory=dict)
+    """State of float16's loss scaling; empty in other precisions."""
+    marks: list[int] = field(default_factory=lambda: [0])
+    """The timeline's: where on the schedule epochs begin and end."""
+    spent_seconds: float = 0.0
+    """Wall time of the run up to here, with validation and all."""
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -86,6 +96,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "cpu_rng": (torch.Tensor, type(None)),
     "cuda_rng": (torch.Tensor, type(None)),
     "plateau": (dict,),
+    "mean": (list,),
+    "std": (list,),
+    "scaler": (dict,),
+    "marks": (list,),
+    "spent_seconds": (float,),
 }
 
 

@@ -17,16 +17,21 @@ from augcli.augment.config import (
 from augcli.manifests.settings import setting, setting_of
 
 SOURCES = ("shards", "on-the-fly", "none")
-OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop")
+OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop", "muon")
 SCHEDULES = (
     *("constant", "step", "multistep", "exponential", "cosine", "sgdr"),
     *("cyclic", "onecycle", "plateau"),
 )
 CYCLIC_MODES = ("triangular", "triangular2", "exp_range")
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+STEMS = ("auto", "small", "standard")
+FROZEN_NORMS = ("frozen", "all")
 REMOTE_SHUFFLE_BUFFER = 10_000
 """Samples: what comes from a URL is read one shard after another."""
 LOADERS = ("auto", "threads", "processes")
+AUTO_LR = "auto"
+"""A learning rate that a range test is to find."""
 
 _MODEL_HELP = "small, or a torchvision classification model by name"
 
@@ -58,11 +63,65 @@ class TrainConfig:
         shown_default="none",
     )
     model: str = setting("small", _MODEL_HELP)
+    stem: str = setting(
+        "auto", "first layers: small keeps the maps of images up to 64 pixels large", choices=STEMS
+    )
+    weights: str | None = setting(
+        None,
+        "begin with a run's best.pt, a state_dict, .safetensors, or torchvision's, as DEFAULT",
+        shown_default="none: from scratch",
+    )
+    freeze_to: int = setting(
+        0, "first layer group that trains, the stem being 0; -1: the head only"
+    )
+    freeze_bn: str | None = setting(
+        None,
+        "hold batch normalisation as it is, in frozen groups or in all",
+        choices=FROZEN_NORMS,
+        flag_value=FROZEN_NORMS[0],
+        shown_default="none is held",
+    )
+    precompute: bool = setting(
+        False, "run the frozen layers once over each stored view, and train the head on that"
+    )
     epochs: int = setting(30, "epochs: one view of every sample each", minimum=1)
+    budget: str | None = setting(
+        None,
+        "train for so long instead of --epochs, validation and all, as 90s, 6m or 1h30m",
+        shown_default="none",
+    )
     batch_size: int = setting(32, "views per optimiser step", minimum=1)
+    sizes: str | None = setting(
+        None,
+        "image sizes to train at in turn, rising, as 64,96,128",
+        shown_default="the dataset's",
+    )
+    size_epochs: str | None = setting(
+        None,
+        "epochs at each of --sizes, as 10,10,10; with --budget, parts of it",
+        shown_default="as many at each",
+    )
+    size_batches: str | None = setting(
+        None,
+        "--batch-size at each of --sizes, as 128,64,32; auto: as many pixels in each batch",
+        shown_default="the same at each",
+    )
     opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
-    lr: float | None = setting(
-        None, "peak learning rate", minimum=0.0, shown_default="by optimiser"
+    lr: float | str | None = setting(
+        None,
+        "peak learning rate; auto finds one by a range test, as augcli lr-find does",
+        choices=(AUTO_LR,),
+        minimum=0.0,
+        shown_default="by optimiser",
+    )
+    lrs: str | None = setting(
+        None, "peaks by layer group, the head's last, as 1e-4,1e-3,1e-2", shown_default="all --lr"
+    )
+    lr_mult: float | None = setting(
+        None,
+        "each layer group's peak is so many times the one's before it, as 3 or 10",
+        minimum=1.0,
+        shown_default="1",
     )
     weight_decay: float | None = setting(
         None,
@@ -132,6 +191,30 @@ class TrainConfig:
         minimum=0,
         shown_default="5",
     )
+    early_stopping: int | None = setting(
+        None,
+        "end after so many epochs in turn without a better validation accuracy",
+        minimum=1,
+        shown_default="never",
+    )
+    label_smoothing: float = setting(
+        0.1, "share of each label spread over all classes", minimum=0.0, below=1.0
+    )
+    clip_norm: float | None = setting(
+        None,
+        "greatest norm of all gradients together",
+        minimum=1e-9,
+        shown_default="no limit",
+    )
+    accumulate: int = setting(
+        1,
+        "compute each batch in so many parts, whose gradients are added: for lack of memory",
+        minimum=1,
+    )
+    precision: str = setting(
+        "auto", "auto: bf16 where the processor or GPU has it, else fp32", choices=PRECISIONS
+    )
+    compile: bool = setting(False, "torch.compile the model: faster steps after minutes of work")
     seed: int = setting(
         0, "seed of weights, order and (with --data) views", minimum=0, maximum=2**63 - 1
     )
@@ -200,7 +283,8 @@ class ScheduleConfig:
     epochs: int = setting_of(TrainConfig, "epochs")
     batch_size: int = setting_of(TrainConfig, "batch_size")
     opt: str = setting_of(TrainConfig, "opt")
-    lr: float | None = setting_of(TrainConfig, "lr")
+    lr: float | str | None = setting_of(TrainConfig, "lr")
+    lrs: str | None = setting_of(TrainConfig, "lrs")
     warmup_epochs: float | None = setting_of(TrainConfig, "warmup_epochs")
     min_lr: float | None = setting_of(TrainConfig, "min_lr")
     step_len: int | None = setting_of(TrainConfig, "step_len")

@@ -11,6 +11,7 @@ import torch
 from augcli.train.batch import Batch
 from augcli.train.feeding import on_device
 from augcli.train.loader import BatchLoader
+from augcli.train.order import Indices
 
 
 class KeptOnDevice:
@@ -36,17 +37,25 @@ class KeptOnDevice:
         """A hash of each sample's key, by its number."""
         return self._loader.ids
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
         """The batches of `epoch`, images and labels on the device."""
         first = (epoch % self.rounds) * self.samples
-        plan = self._loader.plan(epoch)[start:]
+        plan = self._loader.plan(epoch, batch_size)[start:]
         if self._there[first + np.concatenate([np.zeros(0, np.int64), *plan])].all():
             for number, indices in enumerate(plan, start):
                 yield self._kept(indices, first, number)
             return
-        for batch in on_device(self._loader.batches(epoch, start), self._device):
+        for batch in on_device(self._loader.batches(epoch, start, batch_size), self._device):
             self._keep(batch, first)
             yield batch
+
+    def plan(self, epoch: int, batch_size: int | None = None) -> list[Indices]:
+        """The samples of each batch of `epoch`."""
+        return self._loader.plan(epoch, batch_size)
+
+    def labelled(self, indices: Indices) -> tuple[torch.Tensor, tuple[str, ...]]:
+        """Labels, int64 (B,), and keys of samples by their numbers."""
+        return self._loader.labelled(indices)
 
     def close(self) -> None:
         """Give the memory back, and close the loader."""

@@ -10,6 +10,7 @@ import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Batch, Fault, Source
+from augcli.train.budget import Budget
 from augcli.train.feeding import on_device
 from augcli.train.state import RunState
 from augcli.train.stop import StopRequest
@@ -20,11 +21,11 @@ class Progress:
     """Where training stands after one step."""
 
     epoch: int
-    """The running epoch, from 1."""
+    """The running epoch, from 1; 0 in the range test of `--lr auto`."""
     batch: int
     """Steps done in it."""
     batches: int
-    """Steps of an epoch."""
+    """Steps of this epoch."""
     loss: float
     """Mean cross-entropy of the step's batch, in nats."""
 
@@ -37,12 +38,14 @@ def train_epoch(
     state: RunState,
     source: Source,
     stop: StopRequest,
+    budget: Budget | None = None,
     progress: Callable[[Progress], None] | None = None,
     skipped: Callable[[Sequence[Fault]], None] | None = None,
 ) -> None:
     """Take the steps of the running epoch that are left.
 
-    `progress` hears of each step, `skipped` of the views that its batch lacks on this rank.
+    `budget` plans a run by the clock. `progress` hears of each step, `skipped` of the views that
+    its batch lacks on this rank.
 
     Raises:
         StopAsked: a signal came; `state` is exactly after some step.
@@ -53,11 +56,14 @@ def train_epoch(
     for batch, wait_seconds in _timed(_remaining(state, source), stop):
         started = time.perf_counter()
         outcome = state.step(batch, stop)
-        state.add_time(wait_seconds + time.perf_counter() - started, wait_seconds)
+        seconds = wait_seconds + time.perf_counter() - started
+        state.add_time(seconds, wait_seconds)
+        if budget is not None:
+            budget.after_step(state, batch, seconds)
         if skipped is not None and batch.faults:
             skipped(batch.faults)
         if progress is not None:
-            progress(Progress(state.epoch + 1, state.batch, source.batches_per_epoch, outcome.loss))
+            progress(Progress(state.epoch + 1, state.batch, state.batches, outcome.loss))
         if stop.signal is not None:
             raise StopAsked
     totals = state.totals
@@ -71,9 +77,10 @@ def train_epoch(
 
 
 def _remaining(state: RunState, source: Source) -> Iterator[Batch]:
-    if state.batch >= source.batches_per_epoch:
+    if state.batch >= state.batches:
         return iter(())
-    return on_device(iter(source.batches(state.epoch, start=state.batch)), state.device)
+    batches = source.batches(state.epoch, state.batch, state.stage.batch_size)
+    return on_device(iter(batches), state.device)
 
 
 def _timed(batches: Iterator[Batch], stop: StopRequest) -> Iterator[tuple[Batch, float]]:

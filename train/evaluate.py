@@ -17,7 +17,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.train import metrics
 from augcli.train.batch import Source
 from augcli.train.feeding import on_device
-from augcli.train.step import normalise
+from augcli.train.forward import Forward
 from augcli.train.together import Together
 
 
@@ -48,9 +48,9 @@ class Evaluation:
 
 
 def evaluate(
-    model: nn.Module, source: Source, device: torch.device, together: Together | None = None
+    model: nn.Module, source: Source, forward: Forward, together: Together | None = None
 ) -> Evaluation:
-    """Measure `model`, on `device`, over epoch 0 of `source`; its modes are left as they were.
+    """Measure `model` over epoch 0 of `source`; its modes are left as they were.
 
     Several ranks each show their share, and all get the evaluation of the whole.
 
@@ -59,7 +59,7 @@ def evaluate(
             names are left out.
     """
     together = together or Together()
-    own, classes = _seen(model, source, device)
+    own, classes = _seen(model, source, forward)
     given, skipped = map(int, together.sums([len(own.indices), own.skipped]))
     if given + skipped != source.samples or given == 0:
         left_out = f" and left {skipped} out" if skipped else ""
@@ -91,17 +91,17 @@ class _Seen:
     skipped: int
 
 
-def _seen(model: nn.Module, source: Source, device: torch.device) -> tuple[_Seen, int]:
+def _seen(model: nn.Module, source: Source, forward: Forward) -> tuple[_Seen, int]:
     """This rank's share, and the number of classes: 0 without a sample."""
     indices, losses, predicted, true = [], [], [], []
     classes = skipped = 0
-    with _evaluating(model), torch.inference_mode():
-        for batch in on_device(source.batches(0), device):
+    with evaluating(model), torch.inference_mode():
+        for batch in on_device(source.batches(0), forward.device):
             skipped += len(batch.faults)
             if not len(batch):
                 continue
-            labels = batch.labels.to(device, non_blocking=True)
-            logits = model(normalise(batch.images, device))
+            labels = batch.labels.to(forward.device, non_blocking=True)
+            logits = forward(model, batch.images)
             classes = logits.shape[1]
             losses.append(functional.cross_entropy(logits, labels, reduction="none").cpu().numpy())
             predicted.append(logits.argmax(dim=1).cpu().numpy())
@@ -139,7 +139,7 @@ def _gathered(own: _Seen, samples: int, together: Together) -> _Seen:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, then each module's own mode again: some may be frozen within a model."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -12,11 +12,8 @@ import math
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
-from augcli.train.batch import Batch
-from augcli.train.residual import Mixed
-from augcli.train.step import Alter, StepOutcome, forward
+from augcli.train.step import StepOutcome
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 
@@ -58,10 +55,14 @@ class Exchange:
         return StepOutcome(loss, int(correct), int(samples), int(skipped))
 
     def combine(self, share: float) -> None:
-        """Make gradients and statistics those of all ranks; this one had `share` of the samples."""
+        """Make gradients and statistics those of all ranks; this one had `share` of the samples.
+
+        Its gradients are those of the mean over its own.
+        """
         now = self._statistics()
         moved = torch.where(now == self._before, 0.0, now - self._before)  # infinite ones stay
-        self._changes.copy_(moved * share)
+        self._changes.copy_(moved)
+        self._flat.mul_(share)
         self._together.add_(self._flat)
         statistics = self._before + self._changes
         sizes = [buffer.numel() for buffer in self._buffers]
@@ -90,34 +91,3 @@ class Exchange:
     def _statistics(self) -> torch.Tensor:
         """The floating-point buffers, one after another."""
         return torch.cat([self._flat[:0], *(buffer.reshape(-1) for buffer in self._buffers)])
-
-
-def shared_step(
-    model: nn.Module,
-    optimizer: Optimizer,
-    batch: Batch,
-    device: torch.device,
-    exchange: Exchange,
-    stop: StopRequest,
-    alter: Alter = Mixed,
-) -> StepOutcome:
-    """`train_step` on a batch of which this rank has `batch`; every rank must take it.
-
-    Raises:
-        FloatingPointError: the loss is NaN or infinite, on whichever rank; on all of them.
-        OtherRankEndedError: not every rank takes the step.
-    """
-    exchange.begin()
-    own, loss = StepOutcome(0.0, 0, 0, len(batch.faults)), None
-    if len(batch):
-        own, loss = forward(model, batch, device, alter)
-    whole = exchange.outcome(own, stop)
-    if math.isnan(whole.loss):
-        raise FloatingPointError(f"the loss is {whole.loss}")
-    if whole.samples:
-        share = own.samples / whole.samples
-        if loss is not None:
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-        exchange.combine(share)
-        optimizer.step()
-    return whole

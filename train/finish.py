@@ -64,7 +64,7 @@ def finish(
     split, source = _final_split(sources)
     final = None
     if source is not None:
-        final = evaluate(state.model, source, state.device, state.together)
+        final = evaluate(state.model, source, state.forward, state.together)
     if not state.together.is_first:
         return
     if final is not None:
@@ -77,18 +77,24 @@ def finish(
         run.record,
         {
             "config": plain_config(config),
-            "lr": resolve_lr(config.opt, config.lr),
+            "lr": resolve_lr(config.opt, config.lr, config.lrs),
             "weight_decay": resolve_weight_decay(config.opt, config.weight_decay),
             "parameters": parameter_count(state.model),
+            "precision": state.identity["precision"],
             "versions": _versions(),
             "device": _device(state.device),
             "ranks": state.together.world.ranks,
             "classes": list(sources.classes),
-            "size": list(sources.size),
+            "size": list(state.size),
             "samples": split_samples(sources),
-            "steps": config.epochs * sources.train.batches_per_epoch,
+            "epochs": len(state.rows),
+            "ended_by": state.ended_by,
+            "schedule_done": state.timeline.progress(state.epoch, 0),
+            "steps": state.timeline.steps_before(state.epoch),
             "seconds": sum(row.seconds for row in state.rows),
             "data_wait_seconds": sum(row.data_wait_seconds for row in state.rows),
+            "validation_seconds": sum(row.validation_seconds for row in state.rows),
+            "spent_seconds": state.clock.spent(),
             "best_epoch": state.best_epoch,
             "final_split": split,
             "validation": _validation(state, sources.validation, split, final),

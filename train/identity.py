@@ -18,7 +18,7 @@ from augcli.train.batch import Sources
 from augcli.train.config import TrainConfig
 
 FREE_ON_RESUME = (
-    *("workers", "loader", "memory", "on_error", "device", "out", "resume"),
+    *("workers", "loader", "memory", "on_error", "device", "precision", "compile", "out", "resume"),
     *("shards", "data", "cache", "cache_size"),
 )
 """Fields of the config that may change between an interruption and going on. What the two paths
@@ -43,7 +43,11 @@ def split_samples(sources: Sources) -> dict[str, int | None]:
 
 
 def identity(
-    config: TrainConfig, sources: Sources, description: dict[str, object], ranks: int = 1
+    config: TrainConfig,
+    sources: Sources,
+    description: dict[str, object],
+    ranks: int = 1,
+    precision: torch.dtype | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a run on one kind of device.
 
@@ -63,6 +67,7 @@ def identity(
         "size": list(sources.size),
         "samples": split_samples(sources),
         "ranks": ranks,
+        "precision": str(precision or torch.float32).removeprefix("torch."),
         "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
     }
     # Through JSON, so that tuples and lists, or 1 and "1" as keys, don't differ after a reload.

@@ -6,7 +6,7 @@ An epoch must know beforehand which samples it has, and a resumed run whether th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -30,9 +30,13 @@ class CheckedImages:
 
     def files(self, split: str) -> list[SourceFile]:
         """The usable images of one split."""
+        return self.usable(self.reference.of_split(split))
+
+    def usable(self, samples: Sequence[Sample]) -> list[SourceFile]:
+        """Those of `samples` that can be used."""
         return [
             SourceFile(sample.key, self.reference.path(sample), sample.label, digest)
-            for sample in self.reference.of_split(split)
+            for sample in samples
             if (digest := self.digests.get(sample.key)) is not None
         ]
 
@@ -45,8 +49,15 @@ def check_images(reference: Reference, recipe: Recipe) -> CheckedImages:
     """Read, hash and decode every image once.
 
     Raises:
-        AugcliError: too few can be used; the first that can't is named.
+        AugcliError: too few can be used to train; the first that can't is named.
     """
+    images = look_at(reference, reference.samples, recipe)
+    _check_enough(images)
+    return images
+
+
+def look_at(reference: Reference, samples: Sequence[Sample], recipe: Recipe) -> CheckedImages:
+    """Read, hash and decode some of the images of `reference`."""
     makers = ViewMakers(recipe)
 
     def look(sample: Sample) -> tuple[str, str]:
@@ -61,17 +72,15 @@ def check_images(reference: Reference, recipe: Recipe) -> CheckedImages:
         return sha256_bytes(data), ""
 
     with ThreadPoolExecutor(default_workers()) as pool:
-        looks = list(zip(reference.samples, pool.map(look, reference.samples), strict=True))
+        looks = list(zip(samples, pool.map(look, samples), strict=True))
     digests = {sample.key: digest for sample, (digest, reason) in looks if not reason}
     failures = tuple(Failure(sample.source, reason) for sample, (_, reason) in looks if reason)
-    _check_enough(reference, digests, failures)
     return CheckedImages(reference, digests, failures)
 
 
-def _check_enough(
-    reference: Reference, digests: Mapping[str, str], failures: tuple[Failure, ...]
-) -> None:
-    usable = tuple(sample for sample in reference.samples if sample.key in digests)
+def _check_enough(images: CheckedImages) -> None:
+    reference, failures = images.reference, images.failures
+    usable = tuple(sample for sample in reference.samples if sample.key in images.digests)
     try:
         check_trainable(dataclasses.replace(reference, samples=usable))
     except AugcliError as error:

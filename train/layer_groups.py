@@ -42,12 +42,10 @@ class LayerGroup:
 def layer_groups(model: nn.Module, name: str) -> tuple[LayerGroup, ...]:
     """The layers of `model`, which is `build_model(name, ...)`, in the order of its forward pass.
 
-    Every parameter is in exactly one group.
-
-    Raises:
-        UsageError: `name` is of a family that isn't known here.
+    Every parameter is in exactly one group. In a family that isn't known here, the parts of the
+    model that have parameters are the groups.
     """
-    plan = of_family(PLANS, name)(model)
+    plan = of_family(PLANS, name, _by_parts)(model)
     titles = ["stem", *(f"stage {number}" for number in range(1, len(plan) - 1)), "head"]
     groups = tuple(_group(model, title, names) for title, names in zip(titles, plan, strict=True))
     grouped = [parameter for group in groups for parameter, _ in group.named_parameters]
@@ -79,7 +77,28 @@ def is_kernel(name: str, parameter: nn.Parameter) -> bool:
 
 def input_kernel(groups: Sequence[LayerGroup]) -> str:
     """The name of the kernel that pixels are multiplied with."""
-    return next(name for name, value in groups[0].named_parameters if is_kernel(name, value))
+    every = (named for group in groups for named in group.named_parameters)
+    return next(name for name, value in every if is_kernel(name, value))
+
+
+def _by_parts(model: nn.Module) -> Plan:
+    """Each child, and parameters in no child with the first; an only child is taken apart."""
+    prefix, inner = "", model
+    while True:
+        own = [f"{prefix}{name}" for name, _ in inner.named_parameters(recurse=False)]
+        children = [
+            (f"{prefix}{name}", child)
+            for name, child in inner.named_children()
+            if next(child.parameters(), None) is not None
+        ]
+        if len(children) != 1 or own:
+            break
+        [(name, inner)] = children
+        prefix = f"{name}."
+    names = [name for name, _ in children]
+    if len(names) < 2:
+        return [[], [*own, *names]]
+    return [[*own, names[0]], *([name] for name in names[1:])]
 
 
 def _fixed(*groups: str) -> Callable[[nn.Module], Plan]:

@@ -33,17 +33,22 @@ class _Begun:
 
     epoch: int
     number: int
+    batching: Batching
     indices: Indices
     block: Block
     filled: Filled
+
+    def is_at(self, epoch: int, number: int, batching: Batching) -> bool:
+        """Whether it is that batch."""
+        return (self.epoch, self.number, self.batching) == (epoch, number, batching)
 
 
 class BatchLoader:
     """A `Source`: batches of views, filled by a `Filler` some way ahead of their use.
 
-    `order` gives this rank's samples of each batch of an epoch. When an epoch ends, the first
-    batches of the next one are begun if `runs_on`: they are there when training comes back from
-    validation.
+    `order` gives this rank's samples of each batch of an epoch that is cut so. When an epoch ends,
+    the first batches of the next one are begun if `runs_on`: they are there when training comes
+    back from validation, unless that wants batches of another size.
     """
 
     def __init__(
@@ -51,7 +56,7 @@ class BatchLoader:
         views: Views,
         filler: Filler,
         batching: Batching,
-        order: Callable[[int], list[Indices]],
+        order: Callable[[int, Batching], list[Indices]],
         *,
         runs_on: bool = False,
         skips_faults: bool = False,
@@ -63,8 +68,8 @@ class BatchLoader:
         self._runs_on = runs_on
         self._skips_faults = skips_faults
         self._begun: deque[_Begun] = deque()
-        self._upcoming = (0, 0)
-        self._plans: dict[int, list[Indices]] = {}
+        self._upcoming = (0, 0, batching)
+        self._plans: dict[tuple[int, Batching], list[Indices]] = {}
 
     @property
     def samples(self) -> int:
@@ -91,16 +96,19 @@ class BatchLoader:
         """Rounds of different views before they come again."""
         return self._views.rounds
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
         """The batches of `epoch` in order, from batch number `start` on.
+
+        `batch_size` is at most what the filler has memory for.
 
         Raises:
             AugcliError: a view can't be had, unless such are skipped.
         """
-        for number in range(start, self.batches_per_epoch):
-            if not self._begun or (self._begun[0].epoch, self._begun[0].number) != (epoch, number):
+        batching = self._batching.of(batch_size)
+        for number in range(start, batching.batches):
+            if not self._begun or not self._begun[0].is_at(epoch, number, batching):
                 self._forget()
-                self._upcoming = (epoch, number)
+                self._upcoming = (epoch, number, batching)
             self._begin_up_to(self._filler.ahead)
             begun = self._begun.popleft()
             faults = begun.filled()
@@ -122,16 +130,16 @@ class BatchLoader:
     def _begin_up_to(self, count: int) -> None:
         """Begin the batches that follow, until `count` are begun."""
         while len(self._begun) < count:
-            epoch, number = self._upcoming
-            if number == self.batches_per_epoch:
+            epoch, number, batching = self._upcoming
+            if number == batching.batches:
                 if not self._runs_on:
                     return
                 epoch, number = epoch + 1, 0
-            indices = self.plan(epoch)[number]
+            indices = self._plan(epoch, batching)[number]
             block = self._filler.memory.take()
             filled = self._filler.begin(block, indices, epoch)
-            self._begun.append(_Begun(epoch, number, indices, block, filled))
-            self._upcoming = (epoch, number + 1)
+            self._begun.append(_Begun(epoch, number, batching, indices, block, filled))
+            self._upcoming = (epoch, number + 1, batching)
 
     def _forget(self) -> None:
         """Drop what was begun and is not wanted: when nobody writes there any more."""
@@ -141,14 +149,18 @@ class BatchLoader:
                 begun.filled()
             self._filler.memory.give_back(begun.block)
 
-    def plan(self, epoch: int) -> list[Indices]:
+    def plan(self, epoch: int, batch_size: int | None = None) -> list[Indices]:
         """The samples of each batch of `epoch`, on this rank."""
-        if epoch not in self._plans:
+        return self._plan(epoch, self._batching.of(batch_size))
+
+    def _plan(self, epoch: int, batching: Batching) -> list[Indices]:
+        key = (epoch, batching)
+        if key not in self._plans:
             if len(self._plans) > 1:  # two are kept: one epoch runs into the next
                 del self._plans[next(iter(self._plans))]
-            plan = self._plans[epoch] = self._order(epoch)
+            plan = self._plans[key] = self._order(epoch, batching)
             self._views.expect(np.concatenate([np.zeros(0, np.int64), *plan]), epoch)
-        return self._plans[epoch]
+        return self._plans[key]
 
     def _batch(self, begun: _Begun, faults: list[RowFault]) -> Batch:
         samples, indices = self._views.samples, begun.indices

@@ -18,10 +18,11 @@ from augcli.train.kept_views import KeptViews
 from augcli.train.loader import BatchLoader, loader_workers
 from augcli.train.memory import Keeping, allowed_bytes
 from augcli.train.order import Batching, Indices, epoch_order
+from augcli.train.sizes import batch_sizes
 from augcli.train.views import Views
 from augcli.train.world import ALONE, World
 
-Order = Callable[[int], list[Indices]]
+Order = Callable[[int, Batching], list[Indices]]
 
 
 class Loading:
@@ -53,23 +54,24 @@ class Loading:
         self._files = SharedMemory() if by_processes and self._workers else None
         self._allowed = allowed_bytes(config.memory, world.local_ranks)
         self._keeping = Keeping(self._allowed, self._files)
+        self._most_epochs = math.inf if config.budget else config.epochs
 
     def training(self, views: Views, order: Order | None = None) -> Source:
         """The source to train from; `order` is a permutation of all samples unless given."""
         config = self.config
-        comes_again = views.rounds is not None and config.epochs > views.rounds
+        comes_again = views.rounds is not None and self._most_epochs > views.rounds
+        comes_again &= not config.precompute  # then activations are kept instead
         on_device = comes_again and self._fits_device(views)
         if comes_again and not on_device:
             views = self._kept_views(views, "training views")
-        batching = self.batching(views)
 
-        def permuted(epoch: int) -> list[Indices]:
+        def permuted(epoch: int, batching: Batching) -> list[Indices]:
             return batching.of_global_batches(epoch_order(batching.samples, config.seed, epoch))
 
         loader = BatchLoader(
             views,
             self._filler(views, by_processes=self._files is not None),
-            batching,
+            self._batching(views),
             order or permuted,
             runs_on=True,
             skips_faults=config.on_error == "skip",
@@ -78,25 +80,23 @@ class Loading:
 
     def evaluation(self, views: Views, *, again: bool) -> BatchLoader:
         """The source to evaluate on, in the order of the keys; `again` if in every epoch."""
-        if again and self.config.epochs > 1:
+        if again and self._most_epochs > 1 and not self.config.precompute:
             views = self._kept_views(views, "validation views")
-        batching = self.batching(views)
-        order = np.arange(batching.samples)
+        order = np.arange(len(views.samples))
         return BatchLoader(
             views,
             self._filler(views, by_processes=False),
-            batching,
-            lambda epoch: batching.of_global_batches(order),
+            self._batching(views),
+            lambda epoch, batching: batching.of_global_batches(order),
             skips_faults=self.config.on_error == "skip",
         )
 
-    def batching(self, views: Views) -> Batching:
-        """How an epoch of `views` is cut into batches."""
+    def _batching(self, views: Views) -> Batching:
         return Batching(len(views.samples), self.config.batch_size, self._share)
 
     def kept_frames(self, frames: Frames, samples: int) -> Frames:
         """`frames`, kept in memory from the first epoch on if they fit."""
-        if self.config.epochs == 1:
+        if self._most_epochs == 1:
             return frames
         memory = self._take((samples, self.size, self.size, 4), "training images")
         return frames if memory is None else KeptFrames(frames, *memory)
@@ -131,7 +131,8 @@ class Loading:
         return memory
 
     def _filler(self, views: Views, *, by_processes: bool) -> Filler:
-        shape = (self.config.batch_size, self.size, self.size, 3)
+        largest = max(self.config.batch_size, *batch_sizes(self.config))
+        shape = (largest, self.size, self.size, 3)
         if by_processes:
             return ProcessFiller(views, shape, self._workers, self._files)
         if self._workers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,27 @@ def per_class_recall(confusion: Counts) -> list[float | None]:
         int(right) / int(total) if total else None
         for right, total in zip(np.diagonal(confusion), totals, strict=True)
     ]
+
+
+def per_class_precision(confusion: Counts) -> list[float | None]:
+    """The share of right ones among those taken for each class, 0..1; None if none was."""
+    return per_class_recall(confusion.T)
+
+
+def per_class_f1(confusion: Counts) -> list[float | None]:
+    """The harmonic mean of precision and recall, 0..1; None for a class without samples."""
+    right = np.diagonal(confusion)
+    both = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return [
+        2 * int(hits) / int(total) if samples else None
+        for hits, total, samples in zip(right, both, confusion.sum(axis=1), strict=True)
+    ]
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """The mean of those that are there; None of none."""
+    there = [value for value in values if value is not None]
+    return math.fsum(there) / len(there) if there else None
 
 
 def wilson_interval(correct: int, n: int, z: float = Z_95) -> tuple[float, float]:

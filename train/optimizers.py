@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from augcli.manifests.errors import unknown_name
+from augcli.manifests.errors import UsageError, unknown_name
+from augcli.train.group_rates import parse_lrs
 from augcli.train.layer_groups import LayerGroup, input_kernel, is_kernel
 from augcli.train.muon import Muon
 
@@ -80,8 +81,19 @@ def method_by_name(name: str) -> Method:
     return OPTIMIZERS[name]
 
 
-def resolve_lr(name: str, lr: float | None) -> float:
-    """`lr`, or the default peak learning rate of the optimiser `name`."""
+def resolve_lr(name: str, lr: float | str | None, lrs: str | None = None) -> float:
+    """The head's peak learning rate: `lr`, the last of `lrs`, or the default of the optimiser.
+
+    Raises:
+        UsageError: an unknown optimiser, both rates, rates that are none, or a rate that is yet
+            to be found (`auto`).
+    """
+    if lrs is not None:
+        if lr is not None:
+            raise UsageError("--lr and --lrs: the last of --lrs is the head's: give one of both")
+        return parse_lrs(lrs)[-1]
+    if isinstance(lr, str):
+        raise UsageError(f"--lr {lr}: expected a number here")
     return method_by_name(name).lr if lr is None else lr
 
 
@@ -173,7 +185,7 @@ def set_lr(optimizer: Optimizer, factor: float) -> None:
         group["lr"] = group["peak_lr"] * factor
 
 
-def clip_gradients(optimizer: Optimizer, max_norm: float) -> float:
+def clip_gradients(optimizer: Optimizer, max_norm: float, finite: bool = True) -> float:
     """Shrink all gradients alike, so that together they are no longer than `max_norm`.
 
     Pascanu et al. 2013, https://arxiv.org/abs/1211.5063. Call it between backward and step.
@@ -182,11 +194,12 @@ def clip_gradients(optimizer: Optimizer, max_norm: float) -> float:
         The Euclidean norm over all parameters, before.
 
     Raises:
-        FloatingPointError: it is NaN or infinite; gradients and weights are as before.
+        FloatingPointError: it is NaN or infinite, where `finite` ones are expected; gradients and
+            weights are as before.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     try:
-        norm = nn.utils.clip_grad_norm_(parameters, max_norm, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(parameters, max_norm, error_if_nonfinite=finite)
     except RuntimeError as error:
         raise FloatingPointError("the norm of the gradients is NaN or infinite") from error
     return norm.item()

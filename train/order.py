@@ -7,6 +7,7 @@ batch differ by one sample at most, and every rank has the same number of batche
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,10 @@ class Batching:
     samples: int
     batch_size: int
     share: Share = Share()
+
+    def of(self, batch_size: int | None) -> Batching:
+        """The same for another batch size; None: this one."""
+        return self if batch_size is None else dataclasses.replace(self, batch_size=batch_size)
 
     @property
     def bounds(self) -> Indices:

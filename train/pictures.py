@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, NEUTRAL = "#0072B2", "#D55E00", "#555555"
 """Blue and vermilion of Okabe and Ito's palette, which colour-blind readers tell apart."""
 
+BANDS = ("#F0F4F8", "#FFFFFF")
+"""Behind curves, by turns."""
+
 MAX_COUNTED_CLASSES = 30
 """With more classes the cells are too small for numbers."""
 MAX_NAMED_CLASSES = 100
@@ -94,6 +97,8 @@ def draw_curves(path: Path, rows: Sequence[Row], best_epoch: int) -> None:
     losses.set_ylim(bottom=0)
     accuracies.set_ylim(0, 1)
     rates.set_ylim(bottom=0)
+    for axes in (losses, accuracies, rates):
+        _mark_sizes(axes, rows, named=axes is rates)
     rates.locator_params(axis="y", nbins=5)
     rates.yaxis.set_major_formatter("{x:.3g}")
     losses.legend(fontsize=9, loc="best", framealpha=0.9, edgecolor="none")
@@ -121,6 +126,27 @@ def _mark(axes: Axes, epoch: int, validation: float | None, train: float) -> Non
         markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.8,
         label=f"best.pt, epoch {epoch}: {value:.3f}", zorder=5,
     )  # fmt: skip
+
+
+def _mark_sizes(axes: Axes, rows: Sequence[Row], named: bool) -> None:
+    """A band for the epochs of each size of images, where there are several."""
+    sizes = [row.size for row in rows]
+    stages = list(dict.fromkeys(sizes))
+    if len(stages) == 1:
+        return
+    for number, size in enumerate(stages):
+        first = rows[sizes.index(size)].epoch
+        after = first + sizes.count(size)
+        axes.axvspan(first - 0.5, after - 0.5, color=BANDS[number % 2], linewidth=0, zorder=-1)
+        if named:
+            place = ((first + after - 1) / 2, 0.985)
+            axes.annotate(
+                f"{size} px", place, xycoords=("data", "axes fraction"), ha="center", va="top",
+                fontsize=9, color=NEUTRAL,
+            )  # fmt: skip
+    axes.set_xlim(rows[0].epoch - 0.5, rows[-1].epoch + 0.5)
+    if named:
+        axes.set_ylim(top=1.1 * axes.get_ylim()[1])
 
 
 def _dress(axes: Axes, title: str, best_epoch: int) -> None:

@@ -1,8 +1,8 @@
 """The run folder: its files, and how each is written whole.
 
 args.yaml, summary.csv, run.json, last.pt, best.pt, events.out.tfevents…, curves.png and
-confusion.png, and skipped.jsonl where views were left out; `run.json` comes last, so that its
-presence says that the run is finished.
+confusion.png, skipped.jsonl where views were left out, and lr_find.json and lr_find.png with `--lr
+auto`; `run.json` comes last, so that its presence says that the run is finished.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Row:
     """Mean cross-entropy on validation after the epoch; None without validation."""
     val_accuracy: float | None
     lr: float
-    """Learning rate of the first parameter group at the epoch's last step."""
+    """The head's learning rate at the epoch's last step."""
     seconds: float
     """Wall time of the epoch's training: steps and waiting for data, without evaluation."""
     data_wait_seconds: float
@@ -53,6 +53,12 @@ class Row:
     """Training views per second of `seconds`."""
     skipped: int = 0
     """Training views left out of the epoch because they could not be read."""
+    validation_seconds: float = 0.0
+    """Wall time of the validation after the epoch, which is no part of `seconds`."""
+    size: int = 0
+    """Pixels that the training images were high and wide."""
+    batch_size: int = 0
+    """Views per step, over all ranks."""
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
@@ -98,6 +104,16 @@ class RunFolder:
     def confusion(self) -> Path:
         """The confusion matrix of the final evaluation."""
         return self.folder / "confusion.png"
+
+    @property
+    def lr_find(self) -> Path:
+        """The range test of `--lr auto`."""
+        return self.folder / "lr_find.json"
+
+    @property
+    def lr_find_picture(self) -> Path:
+        """Its losses, and what the rules read off them."""
+        return self.folder / "lr_find.png"
 
     def skipped(self, rank: int) -> Path:
         """The views that a rank left out because they could not be read; if it did."""

@@ -40,6 +40,16 @@ class Mixed:
             return self.labels
         return torch.where(self.weights >= 0.5, self.labels, self.partners)
 
+    def parts(self, count: int) -> list[Mixed]:
+        """The batch in `count` parts as large as each other, or one larger; in its order."""
+        if count == 1:
+            return [self]
+        columns = [
+            [None] * count if tensor is None else torch.tensor_split(tensor, count)
+            for tensor in (self.images, self.labels, self.partners, self.weights)
+        ]
+        return [Mixed(*part) for part in zip(*columns, strict=True)]
+
 
 class Residual:
     """The transforms of `spec`, to be called on every training batch."""

@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from augcli.train.checkpoint import Checkpoint, Totals
+from augcli.train.forward import Channels
 from augcli.train.optimizers import Group, build_optimizer
-from augcli.train.order import Batching, Share
+from augcli.train.pace import Timeline
 from augcli.train.record import Row
 from augcli.train.schedules.base import PlateauState
 from augcli.train.schedules.registry import RunSchedule
@@ -26,22 +28,35 @@ from augcli.train.schedules.registry import RunSchedule
 
 @dataclass(frozen=True)
 class Extent:
-    """How long a run is: its epochs, and the batches and samples of each."""
+    """What a checkpoint of a run can hold."""
 
-    epochs: int
-    batches_per_epoch: int
-    batch_size: int
-    samples: int
-    ranks: int
+    timeline: Timeline
     validated: bool
     """Whether there is a validation split."""
 
 
+def timeline_of(checkpoint: Checkpoint, timeline: Timeline, *, by_clock: bool) -> Timeline:
+    """`timeline` with the checkpoint's marks: only a run by the clock makes some of its own."""
+    marks, fixed = checkpoint.marks, list(timeline.marks)
+    if not by_clock:
+        if marks != fixed:
+            raise ValueError(f"its marks are {marks!r} instead of {fixed}")
+        return timeline
+    if marks[:1] != [0]:
+        raise ValueError(f"its marks are {marks!r} instead of such that begin with 0")
+    for before, mark in pairwise(marks):
+        _check_count("marks: one after the other", mark, before + 1, timeline.steps)
+    return dataclasses.replace(timeline, marks=tuple(marks))
+
+
 def check_position(checkpoint: Checkpoint, extent: Extent) -> None:
     """The checkpoint stands within the run."""
-    _check_count("epoch", checkpoint.epoch, 0, extent.epochs)
-    in_epoch = extent.batches_per_epoch if checkpoint.epoch < extent.epochs else 0
+    timeline = extent.timeline
+    _check_count("epoch", checkpoint.epoch, 0, timeline.planned)
+    ended = timeline.is_whole and checkpoint.epoch == timeline.planned
+    in_epoch = 0 if ended else timeline.batches(checkpoint.epoch)
     _check_count("batch", checkpoint.batch, 0, in_epoch)
+    _check_number("spent_seconds", checkpoint.spent_seconds, math.inf)
     if checkpoint.epoch:
         _check_count("best_epoch", checkpoint.best_epoch, 1, checkpoint.epoch)
     elif checkpoint.best_epoch is not None:
@@ -55,16 +70,18 @@ def rows_of(checkpoint: Checkpoint, extent: Extent) -> list[Row]:
             f"its history has {len(checkpoint.history)} rows after {checkpoint.epoch} epochs"
         )
     return [
-        _row(content, number, extent.validated)
-        for number, content in enumerate(checkpoint.history, start=1)
+        _row(content, number, extent) for number, content in enumerate(checkpoint.history, start=1)
     ]
 
 
-def _row(content: Mapping[str, Any], number: int, validated: bool) -> Row:
+def _row(content: Mapping[str, Any], number: int, extent: Extent) -> Row:
     row = Row(**_fields(f"history, row {number}", content, Row))
-    _check_count(f"history, row {number}: epoch", row.epoch, number, number)
+    stage = extent.timeline.stage(number - 1)
+    known = {"epoch": number, "size": stage.size, "batch_size": stage.batch_size}
+    for name, value in known.items():
+        _check_count(f"history, row {number}: {name}", getattr(row, name), value, value)
     for name, value in dataclasses.asdict(row).items():
-        if name.startswith("val_") and not validated:
+        if name.startswith("val_") and not extent.validated:
             if value is not None:
                 raise ValueError(f"its history, row {number}: {name} is {value} without validation")
         else:
@@ -87,11 +104,21 @@ def totals_of(checkpoint: Checkpoint, extent: Extent) -> Totals:
     totals = Totals(**_fields("totals", checkpoint.totals, Totals))
     for name, value in dataclasses.asdict(totals).items():
         _check_number(f"totals: {name}", value, math.inf)
-    batching = Batching(extent.samples, extent.batch_size, Share(0, extent.ranks))
-    samples = int(batching.bounds[checkpoint.batch])
+    samples = int(extent.timeline.batching(checkpoint.epoch).bounds[checkpoint.batch])
     _check_count("totals: samples and skipped", totals.samples + totals.skipped, samples, samples)
     _check_count("totals: correct", totals.correct, 0, totals.samples)
     return totals
+
+
+def channels_of(name: str, checkpoint: Checkpoint) -> Channels:
+    """`mean` or `std` of the normalisation."""
+    values = getattr(checkpoint, name)
+    if len(values) != 3:
+        raise ValueError(f"its {name} is {values!r} instead of 3 numbers")
+    for value in values:
+        _check_number(name, value, math.inf)
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def optimizer_state_of(

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from augcli.manifests.reference import Failure
 from augcli.manifests.settings import check_settings
+from augcli.train.budget import Clock
 from augcli.train.config import TrainConfig
+from augcli.train.course import check_course
 from augcli.train.models import check_model_name
 from augcli.train.residual_spec import parse_residual
 from augcli.train.run_folder import run_folder
-from augcli.train.schedules.registry import check_schedule
-from augcli.train.sources import Opened, make_data, open_sources, source_of
+from augcli.train.sources import make_data, open_sources, source_of, tell
 from augcli.train.step import choose_device
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together, joined
@@ -28,12 +29,14 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     left_out: Callable[[tuple[Failure, ...]], None] | None = None,
     note: Callable[[str], None] | None = None,
+    began: float | None = None,
 ) -> TrainResult:
     """Train a classifier from stored views or by augmenting on the fly.
 
     `report` is called after each epoch and `progress` after each step; `left_out` hears of the
     inputs that can't be used, when training from a reference dataset, and `note` of what was
-    chosen that a user may want to know.
+    chosen that a user may want to know. `--budget` counts from `began` on, a reading of
+    `time.monotonic`, or from now.
 
     Under `torchrun` the ranks train one model: `--batch-size` is that of all together. Each gets
     the result; only the first one writes files and calls back.
@@ -44,9 +47,10 @@ def train(
         AugcliError: no dataset there, an unusable view, a loss that became infinite, a file that
             can't be written, another training in the same folder, or a rank that ended.
     """
+    clock = Clock(began)
     config = check_settings(config)
     check_model_name(config.model)
-    check_schedule(config)
+    check_course(config)
     if config.residual is not None:
         config = dataclasses.replace(config, residual=str(parse_residual(config.residual)))
     world = world_of_environment()
@@ -61,9 +65,9 @@ def train(
         opened = open_sources(config, device, world)
         stack.callback(opened.sources.close)
         if together.is_first:
-            _tell(opened, left_out, note)
+            tell(opened, left_out, note)
         else:
-            report = progress = None
+            report = progress = note = None
         stop.listen()
         return run_training(
             dataclasses.replace(config, source=source),
@@ -74,6 +78,8 @@ def train(
             progress,
             together,
             stop,
+            note,
+            clock,
         )
 
 
@@ -94,15 +100,3 @@ def _make_data(config: TrainConfig, together: Together) -> None:
         if its_turn:
             make_data(config)
         together.wait()
-
-
-def _tell(
-    opened: Opened,
-    left_out: Callable[[tuple[Failure, ...]], None] | None,
-    note: Callable[[str], None] | None,
-) -> None:
-    if left_out is not None and opened.failures:
-        left_out(opened.failures)
-    if note is not None:
-        for line in opened.notes:
-            note(line)

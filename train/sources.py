@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import check_images
 from augcli.train.loader import BatchLoader
 from augcli.train.loading import Loading, Order
-from augcli.train.order import Indices, windowed_order
+from augcli.train.order import Batching, Indices, windowed_order
 from augcli.train.remaking import check_versions, manifest_recipe, source_files
 from augcli.train.stored_views import StoredViews
 from augcli.train.world import ALONE, World
@@ -73,6 +74,19 @@ def open_sources(config: TrainConfig, device: str | torch.device, world: World =
         if getattr(config, name) is not None:
             raise UsageError(f"--{name}: with --shards, the manifest says; it goes with --data")
     return _open_dataset(config, source, device, world)
+
+
+def tell(
+    opened: Opened,
+    left_out: Callable[[tuple[Failure, ...]], None] | None,
+    note: Callable[[str], None] | None,
+) -> None:
+    """Tell `left_out` of the inputs that are left out, if there are any, and `note` all notes."""
+    if left_out is not None and opened.failures:
+        left_out(opened.failures)
+    if note is not None:
+        for line in opened.notes:
+            note(line)
 
 
 def make_data(config: TrainConfig) -> None:
@@ -133,10 +147,9 @@ def _order(
     window = dataset.shuffle_buffer(config.shuffle_buffer)
     if window is None:
         return None
-    batching = loading.batching(views)
     loading.notes.append(f"shards: read one after another, shuffled among {window:,} samples")
 
-    def windowed(epoch: int) -> list[Indices]:
+    def windowed(epoch: int, batching: Batching) -> list[Indices]:
         shards = views.shards_of_round(epoch)
         return batching.of_own_part(windowed_order(shards, window, config.seed, epoch))
 

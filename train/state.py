@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import view_seed
+from augcli.train.activations import check_precompute, precomputed
+from augcli.train.alteration import Alteration
 from augcli.train.batch import Batch, Sources
-from augcli.train.checkpoint import Checkpoint, Totals, plain_totals
+from augcli.train.budget import Clock
+from augcli.train.checkpoint import Totals
 from augcli.train.config import TrainConfig
+from augcli.train.course import build_course
 from augcli.train.evaluate import Evaluation
-from augcli.train.exchange import Exchange, shared_step
-from augcli.train.models import build_model, check_forward
-from augcli.train.optimizers import (
-    build_optimizer,
-    parameter_groups,
-    resolve_lr,
-    resolve_weight_decay,
-    set_lr,
-)
-from augcli.train.order import LEAST_PER_RANK
+from augcli.train.exchange import Exchange
+from augcli.train.forward import Forward
+from augcli.train.heads import Backbone, Features, Head
+from augcli.train.learner import build_learner
+from augcli.train.models import check_forward
+from augcli.train.optimizers import resolve_lr, set_lr
+from augcli.train.order import LEAST_PER_RANK, Batching
+from augcli.train.pace import Stage, Timeline
+from augcli.train.random_state import seed_draws
 from augcli.train.record import Row
-from augcli.train.residual import Mixed, Residual
-from augcli.train.residual_spec import parse_residual
-from augcli.train.restoring import (
-    Extent,
-    check_position,
-    optimizer_state_of,
-    plateau_of,
-    rows_of,
-    totals_of,
-)
 from augcli.train.schedules.base import NOTHING_SEEN
-from augcli.train.schedules.registry import build_schedule
-from augcli.train.step import StepOutcome, to_device, train_step
+from augcli.train.sizes import last_size
+from augcli.train.step import Step, StepOutcome
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 
@@ -55,58 +48,91 @@ class RunState:
         identity: dict[str, Any],
         device: torch.device,
         together: Together,
+        clock: Clock | None = None,
     ) -> None:
-        """A run that has not started.
+        """A run that has not started, or, with `config.resume`, one to be restored.
 
         Raises:
-            UsageError: the model is unknown or can't take these images or these batches, or there
-                are too few samples for so many ranks.
+            UsageError: the model is unknown or can't take these images or these batches, an option
+                that doesn't suit it, or too few samples for so many ranks.
         """
-        self.model_name, self.classes, self.size = config.model, sources.classes, sources.size
+        self.model_name, self.classes = config.model, sources.classes
         self.identity = identity
         self.device = device
         self.together = together
-        _check_shares(config, sources, together.world.ranks)
-        model = build_model(config.model, len(sources.classes), sources.size, config.seed)
-        check_forward(model, config.model, sources.size, min(2, sources.train.smallest_batch))
-        self.model = to_device(model, device)
-        self._exchange = None if together.is_alone else Exchange(self.model, together)
-        self.optimizer = build_optimizer(
-            config.opt,
-            parameter_groups(
-                self.model,
-                resolve_lr(config.opt, config.lr),
-                resolve_weight_decay(config.opt, config.weight_decay),
-            ),
+        self.clock = clock or Clock()
+        self.validated = sources.validation is not None
+        course = build_course(
+            config,
+            sources.size[0],
+            sources.train.samples,
+            together.world.share,
+            validated=self.validated,
         )
-        self.batches_per_epoch = sources.train.batches_per_epoch
-        self._residual: Residual | None = None
-        if config.residual is not None:
-            spec = parse_residual(config.residual)
-            spec.shift_limits(*sources.size)  # before the first batch says so
-            self._ids = sources.train.ids
-            self._residual = Residual(spec, seed=config.seed, rounds=sources.train.rounds)
-        self._opt = config.opt
-        self._extent = Extent(
-            epochs=config.epochs,
-            batches_per_epoch=self.batches_per_epoch,
-            batch_size=config.batch_size,
-            samples=sources.train.samples,
-            ranks=together.world.ranks,
-            validated=sources.validation is not None,
+        self.timeline, self.schedule = course.timeline, course.schedule
+        largest = last_size(config, sources.size[0])
+        self.size = sources.size if config.sizes is None else (largest, largest)
+        _check_shares(config, self.timeline)
+        learner = build_learner(
+            config,
+            sources.classes,
+            self.size,
+            device,
+            _smallest_batch(self.timeline, self.timeline.stages[-1]),
+            pretrained=not config.resume,
         )
-        self.schedule = build_schedule(
-            config, self.batches_per_epoch, validated=sources.validation is not None
-        )
+        self.weights = learner.weights
+        self.model, self.optimizer = learner.model, learner.optimizer
+        self._memory = config.memory
+        self.forward = learner.forward
+        if config.sizes is not None:
+            self.forward = dataclasses.replace(learner.forward, size=largest)
+            _check_sizes(config, self.timeline, self.model)
+        exchange = None if together.is_alone else Exchange(self.model, together)
+        self._head: Head | None = None
+        if config.precompute:
+            check_precompute(config, sources.train, learner.groups, together.world.ranks)
+            self._head = Head(self.model, learner.groups)
+        self._step = Step(self.shown, self.optimizer, self.shown_by, learner.rules, exchange)
+        self.scaler = self._step.scaler
+        self._lr = resolve_lr(config.opt, config.lr, config.lrs)
+        self._alteration = Alteration(config, sources)
         self.plateau = NOTHING_SEEN
+        self._factor = 0.0
         self.epoch, self.batch = 0, 0
         self.totals = Totals()
         self.rows: list[Row] = []
         self.best_epoch: int | None = None
-        seed = _seed_of(together.world.rank, config.seed)  # for models with dropout
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+        self.ended_by: str | None = None
+        """Why the run has no more epochs, once it hasn't."""
+        seed_draws(_seed_of(together.world.rank, config.seed), device)
+
+    @property
+    def shown(self) -> nn.Module:
+        """What batches are shown to: the model, or its head, which sees activations."""
+        return self._head or self.model
+
+    @property
+    def shown_by(self) -> Forward:
+        """How they are."""
+        return self.forward if self._head is None else Features(self.device)
+
+    def prepared(self, sources: Sources) -> Sources:
+        """What `shown` is to be shown of `sources`: views, or activations of what is frozen."""
+        if self._head is None:
+            return sources
+        backbone = Backbone(self.model, self._head, self.forward, sources.size)
+        return precomputed(sources, backbone, self._memory)
+
+    @property
+    def batches(self) -> int:
+        """Steps of the running epoch."""
+        return self.timeline.batches(self.epoch)
+
+    @property
+    def stage(self) -> Stage:
+        """That of the running epoch."""
+        return self.timeline.stage(self.epoch)
 
     def step(self, batch: Batch, stop: StopRequest) -> StepOutcome:
         """One optimiser step, and the position after it; ranks agree in it on whether to stop.
@@ -114,15 +140,10 @@ class RunState:
         Raises:
             FloatingPointError: the loss is NaN or infinite.
         """
-        position = self.epoch * self.batches_per_epoch + self.batch
-        set_lr(self.optimizer, self.schedule.factor(position, self.plateau))
-        alter = partial(self._alter, batch)
-        if self._exchange is None:
-            outcome = train_step(self.model, self.optimizer, batch, self.device, alter)
-        else:
-            outcome = shared_step(
-                self.model, self.optimizer, batch, self.device, self._exchange, stop, alter
-            )
+        self.take_rate(self.epoch, self.batch)
+        if self.forward.size is not None:
+            self._step.forward = dataclasses.replace(self.forward, size=self.stage.size)
+        outcome = self._step(batch, self._alteration.of(batch, self.epoch, self.batch), stop)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
@@ -133,12 +154,15 @@ class RunState:
         self.batch += 1
         return outcome
 
-    def _alter(self, batch: Batch, images: torch.Tensor, labels: torch.Tensor) -> Mixed:
-        """The residual policy, for the position that the run is at."""
-        if self._residual is None:
-            return Mixed(images, labels)
-        ids = self._ids[batch.indices]
-        return self._residual(images, labels, ids, epoch=self.epoch, number=self.batch)
+    def take_forward(self) -> None:
+        """Have steps show batches as `forward` says, which has changed."""
+        self._step.forward = self.shown_by
+
+    def take_rate(self, epoch: int, batch: int) -> None:
+        """Give the optimiser the learning rates of a step."""
+        position = self.timeline.position(epoch, batch)
+        self._factor = self.schedule.factor(position, self.plateau)
+        set_lr(self.optimizer, self._factor)
 
     def add_time(self, seconds: float, data_wait_seconds: float) -> None:
         """Count wall time to the running epoch; the wait is a part of `seconds`."""
@@ -148,14 +172,14 @@ class RunState:
             data_wait_seconds=self.totals.data_wait_seconds + data_wait_seconds,
         )
 
-    def close_epoch(self, validation: Evaluation | None) -> Row:
+    def close_epoch(self, validation: Evaluation | None, validation_seconds: float) -> Row:
         """Make the running epoch's row, judge it, and stand at the start of the next epoch.
 
         Times are those of the slowest rank.
         """
         totals = self.totals
-        seconds, data_wait_seconds = self.together.greatest(
-            [totals.seconds, totals.data_wait_seconds]
+        seconds, data_wait_seconds, validation_seconds = self.together.greatest(
+            [totals.seconds, totals.data_wait_seconds, validation_seconds]
         )
         row = Row(
             epoch=self.epoch + 1,
@@ -164,10 +188,13 @@ class RunState:
             skipped=totals.skipped,
             val_loss=validation.loss if validation else None,
             val_accuracy=validation.accuracy if validation else None,
-            lr=float(self.optimizer.param_groups[0]["lr"]),
+            lr=self._lr * self._factor,
             seconds=seconds,
             data_wait_seconds=data_wait_seconds,
             images_per_second=totals.samples / seconds,
+            validation_seconds=validation_seconds,
+            size=self.stage.size,
+            batch_size=self.stage.batch_size,
         )
         if self.best_epoch is None or is_better(row, self.rows[self.best_epoch - 1]):
             self.best_epoch = row.epoch
@@ -176,85 +203,33 @@ class RunState:
         self.epoch, self.batch, self.totals = self.epoch + 1, 0, Totals()
         return row
 
-    def checkpoint(self) -> Checkpoint:
-        """All of the state, for `last.pt`; tensors are shared with it, not copied.
-
-        Every rank must call it: it holds the random states of all.
-        """
-        on_cuda = self.device.type == "cuda"
-        cuda_rng = torch.cuda.get_rng_state(self.device) if on_cuda else None
-        return Checkpoint(
-            model_name=self.model_name,
-            classes=list(self.classes),
-            size=list(self.size),
-            identity=self.identity,
-            epoch=self.epoch,
-            batch=self.batch,
-            totals=plain_totals(self.totals),
-            history=[dataclasses.asdict(row) for row in self.rows],
-            best_epoch=self.best_epoch,
-            model=dict(self.model.state_dict()),
-            optimizer=self.optimizer.state_dict(),
-            cpu_rng=self.together.stacked(torch.get_rng_state()),
-            cuda_rng=None if cuda_rng is None else self.together.stacked(cuda_rng),
-            plateau=dataclasses.asdict(self.plateau),
-        )
-
-    def best_checkpoint(self) -> Checkpoint:
-        """The state without what only training needs, for `best.pt`."""
-        return dataclasses.replace(self.checkpoint(), optimizer={}, cpu_rng=None, cuda_rng=None)
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Take over the state in `checkpoint`, whose identity was found to be the same.
-
-        Raises:
-            ValueError: it can't be what this run saved. torch raises others of its own.
-        """
-        check_position(checkpoint, self._extent)
-        self.rows = rows_of(checkpoint, self._extent)
-        self.plateau = plateau_of(checkpoint, self.rows, self.schedule)
-        self.totals = totals_of(checkpoint, self._extent)
-        self.model.load_state_dict(checkpoint.model)
-        self._restore_optimizer(checkpoint)
-        self.epoch, self.batch = checkpoint.epoch, checkpoint.batch
-        self.best_epoch = checkpoint.best_epoch
-        if checkpoint.cpu_rng is None:
-            raise ValueError("it lacks torch's random state")
-        torch.set_rng_state(self._of_this_rank(checkpoint.cpu_rng))
-        if checkpoint.cuda_rng is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(self._of_this_rank(checkpoint.cuda_rng), self.device)
-
-    def _of_this_rank(self, random_states: torch.Tensor) -> torch.Tensor:
-        if self.together.is_alone:
-            return random_states
-        ranks = self.together.world.ranks
-        if random_states.ndim != 2 or len(random_states) != ranks:
-            raise ValueError(f"its random states are not those of {ranks} ranks")
-        return random_states[self.together.world.rank].clone()
-
-    def _restore_optimizer(self, checkpoint: Checkpoint) -> None:
-        """Only what it keeps for each parameter: all else follows from the config."""
-        state = optimizer_state_of(checkpoint, self._opt, self.optimizer.param_groups)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        steps = checkpoint.epoch * self.batches_per_epoch + checkpoint.batch
-        if steps:
-            set_lr(self.optimizer, self.schedule.factor(steps - 1, self.plateau))
-
 
 def _seed_of(rank: int, seed: int) -> int:
     """Another for each rank: torch takes 64 bits."""
     return seed if rank == 0 else view_seed(seed, "draws of a rank", rank) % 2**63
 
 
-def _check_shares(config: TrainConfig, sources: Sources, ranks: int) -> None:
-    if ranks > 1 and sources.train.smallest_batch == 0:
-        least = LEAST_PER_RANK * ranks
-        raise UsageError(
-            f"--batch-size {config.batch_size} and {sources.train.samples} training samples are "
-            f"too few for {ranks} ranks, which share each batch: at least {least} of both are "
-            "needed; use a larger --batch-size or fewer processes"
-        )
+def _smallest_batch(timeline: Timeline, stage: Stage) -> int:
+    return Batching(timeline.samples, stage.batch_size, timeline.share).smallest
+
+
+def _check_sizes(config: TrainConfig, timeline: Timeline, model: torch.nn.Module) -> None:
+    """The model takes the images and batches of every stage."""
+    for stage in timeline.stages:
+        least = max(1, _smallest_batch(timeline, stage) // config.accumulate)
+        check_forward(model, config.model, (stage.size, stage.size), min(2, least))
+
+
+def _check_shares(config: TrainConfig, timeline: Timeline) -> None:
+    ranks = timeline.share.ranks
+    for stage in timeline.stages:
+        if ranks > 1 and _smallest_batch(timeline, stage) == 0:
+            least = LEAST_PER_RANK * ranks
+            raise UsageError(
+                f"--batch-size {stage.batch_size} and {timeline.samples} training samples are too "
+                f"few for {ranks} ranks, which share each batch: at least {least} of both are "
+                "needed; use a larger --batch-size or fewer processes"
+            )
 
 
 def is_better(row: Row, best: Row) -> bool:

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from torch import nn
 
 from augcli.manifests.errors import UsageError, unknown_name
+from augcli.train.config import STEMS
 from augcli.train.families import of_family
 
-STEMS = ("auto", "small", "standard")
-"""`standard` is the network as published; `auto` is `small` for images of up to
-`SMALL_STEM_PIXELS` pixels, where the family has one."""
 SMALL_STEM_PIXELS = 64
-"""Of the shorter side."""
+"""Of the shorter side: up to it, `auto` is `small`, where the family has one, and above it
+`standard`, the network as published."""
 
 Change = Callable[[nn.Module], None]
 
@@ -35,13 +34,13 @@ def fit_stem(model: nn.Module, name: str, size: tuple[int, int], stem: str) -> N
         raise unknown_name("stem", stem, STEMS)
     if stem == "standard" or (stem == "auto" and min(size) > SMALL_STEM_PIXELS):
         return
-    change = of_family(SMALL_STEMS, name)
+    change = of_family(SMALL_STEMS, name, None)
     if change is not None:
         change(model)
     elif stem == "small":
         raise UsageError(
-            f"--stem small: '{name}' cuts images into patches, and has no such stem: use --stem "
-            "auto or standard"
+            f"--stem small: none is known for '{name}' (what cuts images into patches can't have "
+            "one): use --stem auto or standard"
         )
 
 

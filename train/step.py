@@ -1,14 +1,11 @@
-"""One optimiser step, and what comes before it: the device, and pixels made into numbers.
-
-Batches arrive as uint8 0..255 RGB (B, 3, H, W) in channels_last memory and are normalised on the
-device: (pixel / 255 - MEAN) / STD per channel, float32, channels_last.
-"""
+"""One optimiser step: loss, gradients, and what is done to them before the weights change."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -16,17 +13,15 @@ from torch.optim import Optimizer
 
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.train.batch import Batch
-from augcli.train.config import DEVICES
+from augcli.train.config import DEVICES, TrainConfig
+from augcli.train.forward import Forward
+from augcli.train.optimizers import clip_gradients
 from augcli.train.residual import Mixed, mixed_loss
 from augcli.train.world import ALONE, World
 
-MEAN = (0.5, 0.5, 0.5)
-STD = (0.25, 0.25, 0.25)
-"""Per channel R, G, B of pixels in 0..1. Fixed, so that no statistics leak between splits; with
-them inputs lie in -2..2, near enough to mean 0 and variance 1 for photographs."""
-
-LABEL_SMOOTHING = 0.1
-"""Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567."""
+if TYPE_CHECKING:
+    from augcli.train.exchange import Exchange
+    from augcli.train.stop import StopRequest
 
 
 def choose_device(name: str, world: World = ALONE) -> torch.device:
@@ -62,15 +57,16 @@ def to_device(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """(B, 3, H, W), 0..255 -> float32 on `device`, channels_last; `images` stay as they are."""
-    pixels = images.to(device, non_blocking=True)
-    pixels = pixels.to(torch.float32, memory_format=torch.channels_last, copy=True)
-    scale = torch.tensor([1 / (255 * std) for std in STD], device=device).view(1, 3, 1, 1)
-    shift = torch.tensor(
-        [mean / std for mean, std in zip(MEAN, STD, strict=True)], device=device
-    ).view(1, 3, 1, 1)
-    return pixels.mul_(scale).sub_(shift)
+@dataclass(frozen=True)
+class StepRules:
+    """How a batch becomes a step."""
+
+    label_smoothing: float = TrainConfig.label_smoothing
+    """Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567."""
+    clip_norm: float | None = TrainConfig.clip_norm
+    """The greatest norm of all gradients together."""
+    accumulate: int = TrainConfig.accumulate
+    """In how many parts a batch is computed, whose gradients are added."""
 
 
 @dataclass(frozen=True)
@@ -91,44 +87,87 @@ Alter = Callable[[torch.Tensor, torch.Tensor], Mixed]
 """Fresh transforms of a batch on its device: (images uint8, labels) -> both altered."""
 
 
-def train_step(
-    model: nn.Module,
-    optimizer: Optimizer,
-    batch: Batch,
-    device: torch.device,
-    alter: Alter = Mixed,
-) -> StepOutcome:
-    """Change `model`, which is in train mode, by one step of `optimizer` on `batch`.
+class Step:
+    """One step of `optimizer` on one batch; with an `exchange`, on what all ranks have of it."""
 
-    `alter` comes between the batch and the model; as it stands, it changes nothing. Nor does a
-    batch without a single view.
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        forward: Forward,
+        rules: StepRules | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.forward = forward
+        self._rules = rules or StepRules()
+        self._exchange = exchange
+        # Small gradients are 0 in float16 (Micikevicius et al. 2018,
+        # https://arxiv.org/abs/1710.03740); for other types this does nothing.
+        in_half = forward.dtype == torch.float16
+        self.scaler = torch.amp.GradScaler(forward.device.type, enabled=in_half)
 
-    Raises:
-        FloatingPointError: the loss is NaN or infinite; the weights are as before, but the
-            running statistics of batch normalisation aren't.
-    """
-    if not len(batch):
-        return StepOutcome(0.0, 0, 0, len(batch.faults))
-    outcome, loss = forward(model, batch, device, alter)
-    if not math.isfinite(outcome.loss):
-        raise FloatingPointError(f"the loss is {outcome.loss}")
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return outcome
+    def __call__(
+        self, batch: Batch, alter: Alter = Mixed, stop: StopRequest | None = None
+    ) -> StepOutcome:
+        """Change the model, which is in train mode, by one step.
 
+        `alter` comes between the batch and the model; as it stands, it changes nothing. Nor does
+        a batch without a single view. Of several ranks every one must take the step; they tell
+        each other through `stop` whether to stop after it.
 
-def forward(
-    model: nn.Module, batch: Batch, device: torch.device, alter: Alter = Mixed
-) -> tuple[StepOutcome, torch.Tensor]:
-    """Show `batch` to `model`: what came of it, and the mean loss to go down by."""
-    images = batch.images.to(device, non_blocking=True)
-    mixed = alter(images, batch.labels.to(device, non_blocking=True))
-    logits = model(normalise(mixed.images, device))
-    smoothed = mixed_loss(logits, mixed, LABEL_SMOOTHING)
-    with torch.no_grad():
-        plain = float(mixed_loss(logits, mixed, 0.0))
-        correct = int((logits.argmax(dim=1) == mixed.main_labels).sum())
-    if math.isfinite(plain) and not math.isfinite(smoothed.item()):
-        plain = smoothed.item()
-    return StepOutcome(plain, correct, len(batch), len(batch.faults)), smoothed
+        Raises:
+            FloatingPointError: the loss, or the norm of the gradients if it is limited, is NaN or
+                infinite; the weights are as before, but the running statistics of batch
+                normalisation aren't.
+            OtherRankEndedError: not every rank takes the step.
+        """
+        if self._exchange is None:
+            self.optimizer.zero_grad(set_to_none=True)
+        else:
+            self._exchange.begin()
+        own = whole = self._gradients(batch, alter)
+        if self._exchange is not None:
+            assert stop is not None
+            whole = self._exchange.outcome(own, stop)
+        if not math.isfinite(whole.loss):
+            raise FloatingPointError(f"the loss is {whole.loss}")
+        if whole.samples:
+            if self._exchange is not None:
+                self._exchange.combine(own.samples / whole.samples)
+            self._descend()
+        return whole
+
+    def _gradients(self, batch: Batch, alter: Alter) -> StepOutcome:
+        """Add the gradients of the mean loss over `batch`."""
+        if not len(batch):
+            return StepOutcome(0.0, 0, 0, len(batch.faults))
+        device = self.forward.device
+        images = batch.images.to(device, non_blocking=True)
+        mixed = alter(images, batch.labels.to(device, non_blocking=True))
+        parts = mixed.parts(min(self._rules.accumulate, len(batch)))
+        seen = [self._part(part, len(part.labels) / len(batch)) for part in parts]
+        loss = sum(loss for loss, _ in seen)
+        return StepOutcome(loss, sum(right for _, right in seen), len(batch), len(batch.faults))
+
+    def _part(self, mixed: Mixed, share: float) -> tuple[float, int]:
+        """`share` of a part's plain loss, and how many were recognised."""
+        logits = self.forward(self.model, mixed.images)
+        smoothed = mixed_loss(logits, mixed, self._rules.label_smoothing)
+        with torch.no_grad():
+            plain = float(mixed_loss(logits, mixed, 0.0))
+            correct = int((logits.argmax(dim=1) == mixed.main_labels).sum())
+        if math.isfinite(plain) and not math.isfinite(smoothed.item()):
+            plain = smoothed.item()
+        self.scaler.scale(smoothed * share if share < 1 else smoothed).backward()  # type: ignore[no-untyped-call]
+        return plain * share, correct
+
+    def _descend(self) -> None:
+        if self._rules.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            clip_gradients(
+                self.optimizer, self._rules.clip_norm, finite=not self.scaler.is_enabled()
+            )
+        self.scaler.step(self.optimizer)
+        self.scaler.update()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.train.ending import EARLY_STOPPING
+from augcli.train.printing import print_line, print_table
 from augcli.train.record import Row, RunFolder
 from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from augcli.train.benchmarking import BenchmarkResult
     from augcli.train.scheduling import Forecast, ScheduleResult
-    from augcli.train.trainer import TrainResult
+    from augcli.train.trainer import Progress, TrainResult
 
 MAX_EVENTS = 6
 
@@ -30,10 +32,17 @@ def row_line(row: Row) -> str:
     )
 
 
+def progress_line(progress: Progress) -> str:
+    """Where training stands, beside its bar."""
+    where = f"epoch {progress.epoch}" if progress.epoch else "range test"
+    return f"{where}, loss {progress.loss:.3f}"
+
+
 def print_training(result: TrainResult, console: Console) -> None:
     """The final accuracy, and where everything is."""
     run = RunFolder(result.folder)
-    print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}", console)
+    early = ", stopped early" if result.record.get("ended_by") == EARLY_STOPPING else ""
+    print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}{early}", console)
     pictures = [str(run.curves)]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval
@@ -105,24 +114,3 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     print_line("", console)
     folder = result.folder
     print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)
-
-
-def print_line(line: str, console: Console, wrapped: bool = False) -> None:
-    """`line` as it is: in paths and names, what looks like markup or an emoji is none."""
-    from rich.text import Text
-
-    console.print(Text(line), soft_wrap=not wrapped)
-
-
-def print_table(title: str, rows: list[list[str]], console: Console) -> None:
-    """`rows` under their first, which has the names of the columns."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
-    for number, name in enumerate(rows[0]):
-        table.add_column(Text(name), justify="left" if number == 0 else "right")
-    for row in rows[1:]:
-        table.add_row(*map(Text, row))
-    console.print(table)

@@ -8,22 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
 from augcli.train.batch import Batch, Source
 from augcli.train.comparison import Measured
 from augcli.train.config import TrainConfig
 from augcli.train.dataset import open_dataset
-from augcli.train.models import build_model
-from augcli.train.optimizers import (
-    build_optimizer,
-    parameter_groups,
-    resolve_lr,
-    resolve_weight_decay,
-)
+from augcli.train.learner import build_learner
 from augcli.train.remaking import source_files
 from augcli.train.sources import open_sources
-from augcli.train.step import choose_device, to_device, train_step
+from augcli.train.step import Step, choose_device
 
 REPEATS = 3
 SECONDS = 1.2  # of one measurement, at least; whole batches
@@ -65,15 +57,16 @@ def measure_throughput(configs: dict[str, TrainConfig]) -> ThroughputTable:
     synthetic: list[float] = []
     try:
         any_sources = next(iter(opened.values()))
-        step = _Step(first, len(any_sources.classes), any_sources.size, device)
+        learner = build_learner(first, any_sources.classes, any_sources.size, device)
+        step = Step(learner.model, learner.optimizer, learner.forward, learner.rules)
         for sources in opened.values():  # warm-up: page cache, workers, kernels
             step(next(sources.train.batches(0)))
             _rate(sources.train, lambda batch: None, SECONDS / 4)
         for _ in range(REPEATS):
             for arm, sources in opened.items():
-                rate, _wait = _rate(sources.train, lambda batch: None)
+                rate, _wait = _rate(sources.train, lambda batch: None, SECONDS)
                 source_rates[arm].append(rate)
-                rate, wait = _rate(sources.train, step)
+                rate, wait = _rate(sources.train, step, SECONDS)
                 training_rates[arm].append(rate)
                 waits[arm].append(wait)
             synthetic.append(_synthetic_rate(any_sources.train, step))
@@ -94,26 +87,7 @@ def measure_throughput(configs: dict[str, TrainConfig]) -> ThroughputTable:
     return ThroughputTable(tuple(rows), Measured.of(synthetic))
 
 
-class _Step:
-    """One training step on a throw-away model."""
-
-    def __init__(
-        self, config: TrainConfig, classes: int, size: tuple[int, int], device: torch.device
-    ) -> None:
-        self._device = device
-        self._model = to_device(build_model(config.model, classes, size, config.seed), device)
-        lr = resolve_lr(config.opt, config.lr)
-        decay = resolve_weight_decay(config.opt, config.weight_decay)
-        self._optimizer = build_optimizer(config.opt, parameter_groups(self._model, lr, decay))
-        self._model.train()
-
-    def __call__(self, batch: Batch) -> None:
-        train_step(self._model, self._optimizer, batch, self._device)
-
-
-def _rate(
-    source: Source, use: Callable[[Batch], None], seconds: float = SECONDS
-) -> tuple[float, float]:
+def _rate(source: Source, use: Callable[[Batch], object], seconds: float) -> tuple[float, float]:
     """Images per second over whole epochs of at least `seconds`, and the share of waiting.
 
     Epochs are not run into each other: a source that prepares only one at a time shows it.
@@ -132,7 +106,7 @@ def _rate(
     return images / elapsed, waited / elapsed
 
 
-def _synthetic_rate(source: Source, step: _Step) -> float:
+def _synthetic_rate(source: Source, step: Step) -> float:
     batch = next(source.batches(0))
     started = time.perf_counter()
     images = 0

@@ -16,9 +16,9 @@ import torchvision
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.checkpoint import FORMAT, VERSION
+from augcli.train.forward import Channels
 from augcli.train.models import MODELS
 
-Channels = tuple[float, float, float]
 """A number for each of R, G, B."""
 
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")
@@ -121,13 +121,26 @@ def _from_file(path: Path) -> FoundWeights:
                 f"reads {VERSION}"
             )
         tensors = _tensors(str(path), content.get("model"))
-        return FoundWeights(tensors, content.get("model_name"), _classes(content.get("classes")))
+        return FoundWeights(
+            tensors,
+            content.get("model_name"),
+            _classes(content.get("classes")),
+            _channels(content.get("mean")),
+            _channels(content.get("std")),
+        )
     inner = next((content[key] for key in INNER if isinstance(content.get(key), dict)), content)
     return FoundWeights(_tensors(str(path), inner))
 
 
 def _classes(content: object) -> tuple[str, ...] | None:
     return tuple(str(name) for name in content) if isinstance(content, list) else None
+
+
+def _channels(content: object) -> Channels | None:
+    if not isinstance(content, list) or len(content) != 3:
+        return None
+    red, green, blue = (float(value) for value in content)
+    return red, green, blue
 
 
 def _safetensors(path: Path) -> object:

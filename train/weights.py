@@ -11,8 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 from augcli.manifests.errors import UsageError
+from augcli.train.forward import Channels
 from augcli.train.layer_groups import LayerGroup, input_kernel, layer_groups
-from augcli.train.weight_files import Channels, FoundWeights, find_weights
+from augcli.train.weight_files import FoundWeights, find_weights
 
 SHOWN = 10
 """How many names of tensors that don't fit to list."""
@@ -36,6 +37,10 @@ class WeightsReport:
     mean: Channels | None
     std: Channels | None
     """By which images were normalised before, if that is known to be another way."""
+
+    def lines(self) -> list[str]:
+        """What a user may want to know."""
+        return [f"--weights {self.source}: {self.loaded} tensors taken", *self.notes]
 
 
 def load_weights(

@@ -13,8 +13,9 @@ from augcli.augment.config import ExpandConfig, PreviewConfig
 from augcli.manifests.errors import UsageError
 from augcli.manifests.settings import check_settings, option_name, setting
 from augcli.train.config import BenchmarkConfig, TrainConfig
+from augcli.train.rates.config import LrFindConfig
 
-CONFIGS = [ExpandConfig, PreviewConfig, TrainConfig, BenchmarkConfig]
+CONFIGS = [ExpandConfig, PreviewConfig, TrainConfig, LrFindConfig, BenchmarkConfig]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Config:
     word: str = setting("a", "a word", choices=("a", "b"))
     image_count: int = setting(1, "a count", minimum=1, maximum=5)
     part: float | None = setting(None, "a part", minimum=0.0, below=1.0)
+    rate: float | str | None = setting(None, "a rate", minimum=0.0, choices=("auto",))
     flag: bool = setting(False, "a flag", minimum=1)
     text: str | None = setting(None, "a text")
     folder: Path = setting(Path("out"), "a folder")
@@ -48,6 +50,8 @@ def test_within_bounds(config: Any) -> None:
         ({"folder": "a/b"}, {"folder": Path("a/b")}),
         ({"part": 0}, {"part": 0.0}),
         ({"part": np.float32(0.5)}, {"part": 0.5}),
+        ({"rate": 1}, {"rate": 1.0}),
+        ({"rate": "auto"}, {"rate": "auto"}),
         ({"image_count": np.int64(3)}, {"image_count": 3}),
     ],
 )
@@ -69,6 +73,9 @@ def test_near_types_become_the_setting_s_own(given: dict[str, Any], meant: dict[
         ({"part": "0.5"}, ["--part", "a number"]),
         ({"part": False}, ["--part", "False"]),
         ({"part": 10**400}, ["--part", "inf"]),
+        ({"rate": "0.5"}, ["--rate", "unknown '0.5'", "auto or a number"]),
+        ({"rate": True}, ["--rate", "True", "a number or a text"]),
+        ({"rate": ""}, ["--rate", "empty"]),
         ({"word": None}, ["--word", "None", "a text"]),
         ({"word": 5}, ["--word", "5"]),
         ({"text": ""}, ["--text", "empty"]),
@@ -97,6 +104,7 @@ def test_wrong_types_name_the_option(changes: dict[str, Any], names: list[str]) 
         ({"image_count": 10**400}, ["--image-count", "at most 5"]),  # was an OverflowError
         ({"part": -0.1}, ["--part", "-0.1", "at least 0"]),
         ({"part": 1.0}, ["--part", "below 1"]),
+        ({"rate": -1.0}, ["--rate", "-1.0", "at least 0"]),
         ({"part": float("nan")}, ["--part", "nan"]),
         ({"part": float("inf")}, ["--part", "inf"]),
         ({"part": float("-inf")}, ["--part", "-inf"]),

@@ -23,6 +23,8 @@ from augcli.train.sources import open_sources
 
 ROUND = 1  # which is damaged
 
+pytestmark = pytest.mark.usefixtures("sketches", "tiny")
+
 
 @pytest.fixture(scope="module")
 def whole(split_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,7 +40,9 @@ def dataset(whole: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(dataset: Path) -> TrainConfig:
-    return TrainConfig(shards=dataset, batch_size=4, epochs=2, workers=1, device="cpu")
+    return TrainConfig(
+        shards=dataset, model="tiny", batch_size=4, epochs=2, workers=1, device="cpu"
+    )
 
 
 def rows(dataset: Path) -> list[dict[str, Any]]:

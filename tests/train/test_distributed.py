@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -58,13 +59,17 @@ class Tiny(Plain):
 
 def serve() -> None:
     """Answer jobs until stdin ends."""
-    for heavy in ("matplotlib.figure", "matplotlib.backends.backend_agg", "tensorboardX"):
-        importlib.import_module(heavy)  # so that no rank has to
+    importlib.import_module("tensorboardX")  # so that no rank has to
     for ours in ("augment.pipeline", "train.run", "train.summary", "cli"):
         importlib.import_module(f"augcli.{ours}")
+    sys.path.insert(0, str(ROOT / "tests"))
+    from conftest import sketch_confusion, sketch_curves
+
+    from augcli.train import pictures
     from augcli.train.models import MODELS
 
     torch.set_num_threads(1)
+    pictures.draw_curves, pictures.draw_confusion = sketch_curves, sketch_confusion
     MODELS.update(plain=Plain, tiny=Tiny)
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
@@ -290,9 +295,9 @@ def damaged(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def timeless(value: Any) -> Any:
     """`value` without what a clock decided, and without what may differ between the runs."""
-    clock = {"seconds", "data_wait_seconds", "images_per_second", "resume", "out"}
+    other = re.compile(r".*seconds|images_per_second|resume|out")
     if isinstance(value, dict):
-        return {key: timeless(inner) for key, inner in value.items() if key not in clock}
+        return {k: timeless(v) for k, v in value.items() if not other.fullmatch(str(k))}
     return [timeless(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -379,6 +384,19 @@ def test_ranks_train_what_one_process_does(
         mine, others = saved(run, name), saved(alone, name)
         for part in ("history", "model", "best_epoch"):
             assert_same(mine[part], others[part], close=True)
+
+
+def test_ranks_find_the_learning_rate_together(ranks: Ranks, photos: Path) -> None:
+    found = []
+    for count in (1, 2):
+        done = ranks(count, "--data", photos, *PLAIN, "--lr", "auto", resumed=True)
+        assert done.codes == [0] * count, done.err(0)
+        run = done.folder / "machine0" / "run"
+        found.append(json.loads((run / "lr_find.json").read_text()))
+        assert record(run)["lr"] == found[-1]["chosen"]
+    one, two = found
+    assert two["losses"][:50] == pytest.approx(one["losses"][:50], rel=1e-4)
+    assert done.err(1) == ""
 
 
 @pytest.mark.parametrize("batch_size", [3, 10])

@@ -13,6 +13,7 @@ from torch.nn import functional
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Batch
 from augcli.train.evaluate import evaluate
+from augcli.train.forward import Forward
 
 CPU = torch.device("cpu")
 CLASSES = 4
@@ -42,7 +43,7 @@ class Fixed:
         self.samples = samples if claimed is None else claimed
         self.batches_per_epoch = -(-samples // batch_size)
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
         for numbers in torch.split(torch.arange(len(self.labels)), self.batch_size)[start:]:
             labels = self.labels[numbers]
             images = (labels * 85).to(torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8)
@@ -55,7 +56,7 @@ class Fixed:
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 10, 64])
 def test_every_sample_once_whatever_the_batches(batch_size: int) -> None:
     model = Brightness()
-    found = evaluate(model, Fixed(10, batch_size), CPU)
+    found = evaluate(model, Fixed(10, batch_size), Forward(CPU))
     whole = next(Fixed(10, 10).batches(0))
     logits = model.eval()((whole.images.float() / 255 - 0.5) / 0.25)
     assert found.n == found.correct == 10
@@ -70,7 +71,7 @@ def test_every_sample_once_whatever_the_batches(batch_size: int) -> None:
 def test_modes_and_statistics_are_left_alone() -> None:
     model = Brightness().train()
     model.frozen.eval()
-    evaluate(model, Fixed(8, 4), CPU)
+    evaluate(model, Fixed(8, 4), Forward(CPU))
     assert model.training and model.norm.training and not model.frozen.training
     assert model.norm.num_batches_tracked == 0
 
@@ -78,19 +79,21 @@ def test_modes_and_statistics_are_left_alone() -> None:
 @pytest.mark.parametrize("claimed", [9, 11])
 def test_more_or_fewer_samples_than_the_split_has(claimed: int) -> None:
     with pytest.raises(AugcliError, match=f"got 10 samples where the split has {claimed}"):
-        evaluate(Brightness(), Fixed(10, 4, claimed), CPU)
+        evaluate(Brightness(), Fixed(10, 4, claimed), Forward(CPU))
 
 
 def test_a_sample_that_comes_twice() -> None:
     class Twice(Fixed):
-        def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        def batches(
+            self, epoch: int, start: int = 0, batch_size: int | None = None
+        ) -> Iterator[Batch]:
             for batch in super().batches(epoch, start):
                 yield dataclasses.replace(batch, indices=batch.indices // 2)
 
     with pytest.raises(AugcliError, match="some of the 10 samples more than once"):
-        evaluate(Brightness(), Twice(10, 4), CPU)
+        evaluate(Brightness(), Twice(10, 4), Forward(CPU))
 
 
 def test_an_empty_split() -> None:
     with pytest.raises(AugcliError, match="got 0 samples"):
-        evaluate(Brightness(), Fixed(0, 4), CPU)
+        evaluate(Brightness(), Fixed(0, 4), Forward(CPU))

@@ -9,8 +9,10 @@ from torch import nn
 from torch.nn import functional
 
 from augcli.train.batch import Batch, Fault
-from augcli.train.exchange import Exchange, shared_step
-from augcli.train.step import LABEL_SMOOTHING, normalise, to_device
+from augcli.train.config import TrainConfig
+from augcli.train.exchange import Exchange
+from augcli.train.forward import Forward, normalise
+from augcli.train.step import Step, to_device
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 from augcli.train.world import World
@@ -55,9 +57,9 @@ def network() -> nn.Module:
     return to_device(model, CPU)
 
 
-def step(model: nn.Module, given: Batch, together: Together, exchange: Exchange) -> None:
+def take_step(model: nn.Module, given: Batch, together: Together, exchange: Exchange) -> None:
     optimizer = torch.optim.SGD([each for each in model.parameters() if each.requires_grad], 0.1)
-    shared_step(model, optimizer, given, CPU, exchange, StopRequest(agreed=True))
+    Step(model, optimizer, Forward(CPU), exchange=exchange)(given, stop=StopRequest(agreed=True))
 
 
 @pytest.mark.parametrize("others", [0, 4, 7])
@@ -65,12 +67,13 @@ def test_twins_step_as_one(others: int) -> None:
     model, twin = network(), network()
     given = batch(4, faults=1)
     together = Twins(4, others)
-    outcome = shared_step(
-        model, torch.optim.SGD(model.parameters(), 0.1), given, CPU, Exchange(model, together),
-        StopRequest(agreed=True),
-    )  # fmt: skip
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    step = Step(model, optimizer, Forward(CPU), exchange=Exchange(model, together))
+    outcome = step(given, stop=StopRequest(agreed=True))
     logits = twin(normalise(given.images, CPU))
-    functional.cross_entropy(logits, given.labels, label_smoothing=LABEL_SMOOTHING).backward()  # type: ignore[no-untyped-call]
+    functional.cross_entropy(
+        logits, given.labels, label_smoothing=TrainConfig.label_smoothing
+    ).backward()  # type: ignore[no-untyped-call]
     plain = functional.cross_entropy(logits, given.labels).item()
     assert outcome.loss == pytest.approx(plain, rel=1e-6)
     assert (outcome.samples, outcome.skipped) == (4 + others, 1)
@@ -89,7 +92,7 @@ def test_twins_step_as_one(others: int) -> None:
 def test_a_rank_without_a_view_adds_nothing() -> None:
     model = network()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    step(model, batch(0, faults=2), together := Twins(0, 5), Exchange(model, together))
+    take_step(model, batch(0, faults=2), together := Twins(0, 5), Exchange(model, together))
     assert together.said[0][:4] == [0, 0, 0, 2]
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
@@ -102,7 +105,7 @@ def test_what_is_frozen_or_freed_is_left_out_or_added() -> None:
     for trained in (True, False, True):
         convolution.requires_grad_(trained)
         before = convolution.detach().clone(), head.detach().clone()
-        step(model, batch(4), together, exchange)
+        take_step(model, batch(4), together, exchange)
         assert torch.equal(convolution, before[0]) != trained
         assert not torch.equal(head, before[1])
         assert (convolution.grad is not None) == trained
@@ -114,5 +117,5 @@ def test_a_loss_that_is_no_number_leaves_the_weights() -> None:
         model.get_parameter("4.bias")[0] = float("inf")
     before = model.get_parameter("0.weight").detach().clone()
     with pytest.raises(FloatingPointError, match="loss is nan"):
-        step(model, batch(4), together := Twins(4, 4), Exchange(model, together))
+        take_step(model, batch(4), together := Twins(4, 4), Exchange(model, together))
     assert torch.equal(model.get_parameter("0.weight"), before)

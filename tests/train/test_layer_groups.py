@@ -13,7 +13,6 @@ from torch.func import functional_call
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from augcli.manifests.errors import UsageError
 from augcli.train import models
 from augcli.train.layer_groups import LayerGroup, input_kernel, is_kernel, layer_groups
 from augcli.train.models import build_model, model_names
@@ -145,6 +144,14 @@ def test_groups_hold_what_the_model_holds_after_it_moved() -> None:
     assert [isinstance(group, LayerGroup) for group in groups] == [True] * 4
 
 
-def test_a_family_not_known_is_named() -> None:
-    with pytest.raises(UsageError, match=r"--model lenet: .*resnet"):
-        layer_groups(nn.Linear(2, 2), "lenet")
+def test_a_family_not_known_is_cut_into_its_parts() -> None:
+    parts = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    whole = nn.Sequential(nn.Identity(), parts)
+    groups = layer_groups(whole, "lenet")
+    assert [group.name for group in groups] == ["stem", "stage 1", "head"]
+    assert [[name for name, _ in group.named_parameters] for group in groups] == [
+        *(["1.0.weight", "1.0.bias"], ["1.1.weight", "1.1.bias"], ["1.3.weight", "1.3.bias"])
+    ]
+    stem, head = layer_groups(nn.Linear(2, 2), "one")
+    assert stem.parameters == () and len(head.parameters) == 2
+    assert input_kernel((stem, head)) == "weight"

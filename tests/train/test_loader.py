@@ -16,6 +16,7 @@ import torch
 
 from augcli.augment.decode import Pixels
 from augcli.manifests.errors import AugcliError
+from augcli.train import batch_memory
 from augcli.train import sources as sources_module
 from augcli.train.batch import Batch
 from augcli.train.checkpoint import load_checkpoint
@@ -80,7 +81,7 @@ def make(kind: str) -> Iterator[Callable[..., BatchLoader]]:
         batching = Batching(len(views.samples), batch_size)
         filler = FILLERS[kind](views, (batch_size, SIDE, SIDE, 3))
 
-        def order(epoch: int) -> list[npt.NDArray[np.int64]]:
+        def order(epoch: int, batching: Batching) -> list[npt.NDArray[np.int64]]:
             return batching.of_global_batches(epoch_order(batching.samples, seed, epoch))
 
         made.append(BatchLoader(views, filler, batching, order, **more))
@@ -134,6 +135,19 @@ def test_any_position_can_be_gone_on_from(make: Callable[..., BatchLoader]) -> N
     assert content(loader.batches(1)) == whole[1]
 
 
+def test_epochs_may_have_batches_of_other_sizes(make: Callable[..., BatchLoader]) -> None:
+    """The views come in the same order; what was begun for the next epoch is cut anew."""
+    loader = make(Numbered(11), runs_on=True)
+    for epoch, batch_size in ((0, None), (1, 4), (2, 3), (3, 3), (4, 1), (5, None)):
+        seen = content(loader.batches(epoch, 0, batch_size))
+        order = epoch_order(11, 0, epoch).tolist()
+        size = batch_size or 4
+        assert [samples for samples, _, _ in seen] == [
+            order[start : start + size] for start in range(0, 11, size)
+        ]
+        assert content(loader.batches(epoch, 2, batch_size)) == seen[2:]
+
+
 def test_a_batch_stays_as_it_is_while_anything_of_it_is_held(
     make: Callable[..., BatchLoader],
 ) -> None:
@@ -185,12 +199,16 @@ def test_a_batch_may_lose_all(make: Callable[..., BatchLoader]) -> None:
     assert len(batch) == 0 and batch.images.shape == (0, 3, SIDE, SIDE) and len(batch.faults) == 4
 
 
-def test_nothing_is_left_open(make: Callable[..., BatchLoader], kind: str) -> None:
+def test_nothing_is_left_open(
+    make: Callable[..., BatchLoader], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Opened, read from and closed: no thread, file, process or shared memory stays."""
+    # Not where other trainings on this machine have theirs.
+    monkeypatch.setattr(batch_memory, "_shared_places", lambda: [str(tmp_path)])
 
     def used() -> tuple[int, int, int]:
         gc.collect()
-        shared = sum(name.startswith("augcli-") for name in os.listdir("/dev/shm"))  # noqa: PTH208
+        shared = len(list(tmp_path.iterdir()))
         return len(os.listdir("/proc/self/fd")), threading.active_count(), shared  # noqa: PTH208
 
     def once() -> None:

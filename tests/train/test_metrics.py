@@ -12,6 +12,9 @@ from augcli.train.metrics import (
     accuracy,
     confusion_matrix,
     mean_loss,
+    mean_of,
+    per_class_f1,
+    per_class_precision,
     per_class_recall,
     wilson_interval,
 )
@@ -46,6 +49,15 @@ def test_confusion_refuses_other_classes(wrong: int) -> None:
 def test_recall_per_class() -> None:
     recall = per_class_recall(confusion_matrix(TRUE, PREDICTED, 4))
     assert recall == [pytest.approx(2 / 3), 0.5, 1.0, None]
+
+
+def test_precision_and_f1_per_class() -> None:
+    """A class that is neither there nor predicted has none; one that is only predicted has 0."""
+    confusion = confusion_matrix(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 2]), 4)
+    assert per_class_precision(confusion) == [1.0, 0.0, 0.0, None]
+    assert per_class_f1(confusion) == [pytest.approx(0.8), 0.0, None, None]
+    assert mean_of(per_class_f1(confusion)) == pytest.approx(0.4)
+    assert mean_of([None, None]) is None
 
 
 def test_mean_loss_does_not_depend_on_order() -> None:

@@ -241,10 +241,7 @@ def test_what_the_user_says_goes_before_defaults() -> None:
 
 
 def test_the_command_line_offers_what_is_registered() -> None:
-    # `muon` is to be offered with the options of fine-tuning, which tell it the layers.
-    assert tuple(name for name in OPTIMIZERS if name != "muon") == tuple(
-        name for name in config.OPTIMISERS if name != "muon"
-    )
+    assert tuple(OPTIMIZERS) == config.OPTIMISERS
 
 
 def test_unknown_name() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augcli.train.config import TrainConfig
 from augcli.train.pictures import (
     MAX_NAME_LENGTH,
     LiveCurves,
@@ -20,6 +21,7 @@ from augcli.train.pictures import (
     readable_name,
 )
 from augcli.train.record import Row
+from augcli.train.run import train
 
 
 def rows(count: int, validation: bool = True) -> list[Row]:
@@ -58,6 +60,15 @@ def test_curves(tmp_path: Path, count: int, validation: bool) -> None:
     assert picture.shape[1] > 2 * picture.shape[0] > 600
     assert has_colour(picture, "#0072B2")
     assert has_colour(picture, "#D55E00") == validation
+
+
+def test_a_run_leaves_both(split_photos: Path, tmp_path: Path, tiny: str) -> None:
+    config = TrainConfig(
+        data=str(split_photos), model=tiny, size=16, epochs=1, workers=0, out=tmp_path / "run"
+    )
+    train(config)
+    for name in ("curves.png", "confusion.png"):
+        assert min(pixels(tmp_path / "run" / name).shape[:2]) > 200
 
 
 def test_live_curves_show_the_last_row_in_the_end_and_not_each(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def test_summary_round_trips_to_the_last_bit(tmp_path: Path) -> None:
         first, second = csv.DictReader(file)
     assert list(first) == [
         "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds",
-        "data_wait_seconds", "images_per_second", "skipped",
+        "data_wait_seconds", "images_per_second", "skipped", "validation_seconds", "size",
+        "batch_size",
     ]  # fmt: skip
     assert float(first["train_accuracy"]) == ROW.train_accuracy
     assert float(first["images_per_second"]) == ROW.images_per_second

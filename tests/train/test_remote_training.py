@@ -19,6 +19,8 @@ from augcli.train.config import TrainConfig
 from augcli.train.run import train
 from augcli.train.sources import open_sources
 
+pytestmark = pytest.mark.usefixtures("sketches", "tiny")
+
 
 @pytest.fixture(scope="module")
 def local(split_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,7 +39,9 @@ def url(local: Path) -> Iterator[str]:
 
 
 def config_for(url: str, cache: Path, **more: object) -> TrainConfig:
-    config = TrainConfig(shards=url, cache=cache, batch_size=4, epochs=4, device="cpu", workers=2)
+    config = TrainConfig(
+        shards=url, cache=cache, model="tiny", batch_size=4, epochs=4, device="cpu", workers=2
+    )
     return dataclasses.replace(config, **more)  # type: ignore[arg-type]
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from augcli.train.forward import MEAN, normalise
 from augcli.train.residual_draws import Box
 from augcli.train.residual_pixels import (
     GREY,
@@ -19,7 +20,6 @@ from augcli.train.residual_pixels import (
     move_together,
     paste_,
 )
-from augcli.train.step import MEAN, normalise
 
 Move = Callable[..., torch.Tensor]
 Blend = Callable[[torch.Tensor, float], torch.Tensor]

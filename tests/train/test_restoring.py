@@ -22,6 +22,8 @@ from augcli.train.trainer import Interrupted
 
 Change = Callable[[dict[str, Any]], object]
 
+pytestmark = pytest.mark.usefixtures("sketches", "tiny")
+
 
 def go(data: Path, out: Path, **more: Any) -> TrainResult:
     stop_at = more.pop("stop_at", None)
@@ -31,8 +33,9 @@ def go(data: Path, out: Path, **more: Any) -> TrainResult:
             signal.raise_signal(signal.SIGINT)
 
     config = TrainConfig(
-        data=str(data), size=16, epochs=3, batch_size=8, workers=0, out=out, device="cpu"
-    )
+        data=str(data), model="tiny", size=16, epochs=3, batch_size=8, workers=0, out=out,
+        device="cpu",
+    )  # fmt: skip
     return train(dataclasses.replace(config, **more), progress=progress)
 
 

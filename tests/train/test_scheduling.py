@@ -53,8 +53,9 @@ def test_its_options_are_those_of_training() -> None:
     }
 
 
+@pytest.mark.usefixtures("sketches")
 def test_training_has_the_learning_rates_that_were_foretold(
-    split_photos: Path, tmp_path: Path
+    split_photos: Path, tmp_path: Path, tiny: str
 ) -> None:
     options: dict[str, Any] = {
         "epochs": 3, "batch_size": 8, "sched": "sgdr", "cycle_len": 1, "cycle_mult": 1,
@@ -62,7 +63,9 @@ def test_training_has_the_learning_rates_that_were_foretold(
     }  # fmt: skip
     told = schedule(ScheduleConfig(**options))
     assert (told.samples, told.steps_per_epoch) == (18, 3)
-    config = TrainConfig(**options, size=16, workers=0, device="cpu", out=tmp_path / "run")
+    config = TrainConfig(
+        **options, model=tiny, size=16, workers=0, device="cpu", out=tmp_path / "run"
+    )
     rows = train(config).rows
     assert [row.lr for row in rows] == [told.forecasts[0].curve.rates[step] for step in (2, 5, 8)]
 

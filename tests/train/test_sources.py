@@ -29,6 +29,8 @@ from augcli.train.trainer import Interrupted
 
 BROKEN = b"\xff\xd8\xff no image"
 
+pytestmark = pytest.mark.usefixtures("sketches", "tiny")
+
 
 @pytest.fixture
 def data(split_photos: Path, tmp_path: Path) -> Path:
@@ -77,8 +79,9 @@ def stop_at_once(step: Progress) -> None:
 
 def test_a_replaced_image_is_noticed_on_resume(data: Path, tmp_path: Path) -> None:
     config = TrainConfig(
-        data=str(data), size=16, epochs=2, workers=0, out=tmp_path / "run", device="cpu"
-    )
+        data=str(data), model="tiny", size=16, epochs=2, workers=0, out=tmp_path / "run",
+        device="cpu",
+    )  # fmt: skip
     with pytest.raises(Interrupted):
         train(config, progress=stop_at_once)
     circle, other = sorted((data / "train" / "circle").iterdir())[:2]
@@ -91,8 +94,9 @@ def test_other_library_versions_are_noticed_on_resume(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = TrainConfig(
-        data=str(data), size=16, epochs=2, workers=0, out=tmp_path / "run", device="cpu"
-    )
+        data=str(data), model="tiny", size=16, epochs=2, workers=0, out=tmp_path / "run",
+        device="cpu",
+    )  # fmt: skip
     with pytest.raises(Interrupted):
         train(config, progress=stop_at_once)
     monkeypatch.setattr(

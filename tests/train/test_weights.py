@@ -17,11 +17,12 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 from torch import nn
-from torchvision.models.vision_transformer import interpolate_embeddings
+from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.checkpoint import VERSION, Checkpoint, save_checkpoint
-from augcli.train.models import build_model
+from augcli.train.forward import MEAN, STD
+from augcli.train.models import MODELS, build_model
 from augcli.train.weights import load_weights
 
 State = dict[str, torch.Tensor]
@@ -88,7 +89,7 @@ def test_every_form_gives_the_same_weights(form: str, tmp_path: Path) -> None:
     report = load_weights(model, "small", str(path))
     assert same(model, state)
     assert (report.loaded, report.initialised, report.notes) == (len(state), (), ())
-    assert report.mean is None and report.std is None
+    assert (report.mean, report.std) == ((MEAN, STD) if form == "ours" else (None, None))
 
 
 def test_a_head_for_another_number_of_classes_stays(tmp_path: Path) -> None:
@@ -142,7 +143,18 @@ def test_the_small_stem_takes_all_but_the_first_kernel(tmp_path: Path) -> None:
     assert report.initialised == ("conv1.weight",)
 
 
-def test_positions_are_interpolated_as_torchvision_does(tmp_path: Path) -> None:
+def narrow_vit(classes: int, size: tuple[int, int]) -> nn.Module:
+    """`vit_b_32` but for 88 million weights."""
+    return VisionTransformer(
+        image_size=size[0], patch_size=32, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32,
+        num_classes=classes,
+    )  # fmt: skip
+
+
+def test_positions_are_interpolated_as_torchvision_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "vit_b_32", narrow_vit)
     donor = build_model("vit_b_32", 3, (96, 96), seed=1)
     model = build_model("vit_b_32", 3, (160, 160), seed=2)
     state = state_of(donor)

@@ -12,7 +12,7 @@ from typing import Any
 
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.manifests.settings import option_name
-from augcli.train.config import TrainConfig
+from augcli.train.config import AUTO_LR, TrainConfig
 from augcli.train.optimizers import resolve_lr
 from augcli.train.schedules.base import NOTHING_SEEN, PlateauState, Schedule, Span
 from augcli.train.schedules.constant import Constant
@@ -112,8 +112,11 @@ def check_schedule(config: TrainConfig) -> None:
     """Find what is wrong with the schedule that is asked for, before anything is opened.
 
     Raises:
-        UsageError: as `build_schedule`, but for what validation and batches decide.
+        UsageError: as `build_schedule`, but for what validation and batches decide, or a learning
+            rate that is yet to be found.
     """
+    if config.lr == AUTO_LR:
+        config = dataclasses.replace(config, lr=None, min_lr=None)
     build_schedule(config, steps_per_epoch=1)
 
 
@@ -172,7 +175,7 @@ def _floor(config: TrainConfig) -> float | None:
     """`--min-lr` as a share of the peak, so that every group has the same share of its own."""
     if config.min_lr is None:
         return None
-    peak = resolve_lr(config.opt, config.lr)
+    peak = resolve_lr(config.opt, config.lr, config.lrs)
     if config.min_lr > peak:
         raise UsageError(
             f"--min-lr: {config.min_lr:g} is above the peak learning rate, {peak:g}: give a lower "

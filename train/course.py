@@ -1,0 +1,50 @@
+"""The course that the options of a run ask for: its timeline and its schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from augcli.train.budget import nominal_run
+from augcli.train.config import TrainConfig
+from augcli.train.order import Batching, Share
+from augcli.train.pace import Timeline
+from augcli.train.schedules.registry import RunSchedule, build_schedule
+from augcli.train.sizes import last_size, stages_of
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a run goes on, as far as is known before its first step."""
+
+    timeline: Timeline
+    schedule: RunSchedule
+
+
+def build_course(
+    config: TrainConfig, size: int, samples: int, share: Share, *, validated: bool
+) -> Course:
+    """The course of a run on `samples` images of `size` pixels.
+
+    Raises:
+        UsageError: options that don't suit each other or the images.
+    """
+    nominal, per_epoch = nominal_run(config, Batching(samples, config.batch_size, share).batches)
+    schedule = build_schedule(nominal, per_epoch, validated=validated)
+    timeline = Timeline(
+        stages=stages_of(config, size, schedule.steps),
+        samples=samples,
+        share=share,
+        steps=schedule.steps,
+        marks=tuple(range(0, schedule.steps + 1, per_epoch)) if config.budget is None else (0,),
+    )
+    return Course(timeline, schedule)
+
+
+def check_course(config: TrainConfig) -> None:
+    """Find what is wrong with the options, before anything is opened.
+
+    Raises:
+        UsageError: as `build_course`, but for what the data decide.
+    """
+    size = 0 if config.sizes is None else last_size(config, 0)
+    build_course(config, size, samples=1, share=Share(), validated=True)

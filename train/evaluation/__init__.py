@@ -1,0 +1,1 @@
+"""Measuring what was trained: scores, robustness, and the loss around a minimum."""

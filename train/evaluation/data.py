@@ -1,0 +1,197 @@
+"""The images that a trained model is measured on: fit only, of one split, of the run's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from augcli.augment.reference_data import load_reference
+from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.hashing import key_fraction
+from augcli.manifests.reference import Failure, Reference
+from augcli.train.dataset import Dataset, open_dataset
+from augcli.train.evaluation.run_options import (
+    DataOptions,
+    check_classes,
+    check_size,
+    plain_recipe,
+    reading_config,
+)
+from augcli.train.fresh_views import FreshViews, in_order
+from augcli.train.image_check import look_at
+from augcli.train.remaking import manifest_recipe, source_files
+from augcli.train.trained import Trained
+from augcli.train.views import Views
+
+NAMES = {"test": "test", "val": "validation", "train": "training", "all": "all"}
+"""Splits as records name them -> as people do."""
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Up to `most` samples of a split, chosen by a hash of their keys and `seed`."""
+
+    most: int
+    seed: int
+
+    def of(self, keys: Sequence[str]) -> list[int]:
+        """The numbers of those chosen; each key once, where balancing repeats some."""
+        first: dict[str, int] = {}
+        for number, key in enumerate(keys):
+            first.setdefault(key, number)
+        order = sorted(first, key=lambda key: key_fraction(f"{self.seed}\0{key}", "subset"))
+        return [first[key] for key in order[: self.most]]
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """The plain views of one split, uint8 RGB of the run's size, in the order of their keys."""
+
+    split: str
+    """test, val, train, or all."""
+    views: Views
+    paths: tuple[str, ...]
+    """Of each sample's image, relative to the reference dataset's root, with '/'."""
+    reference: str
+    """The reference dataset's name."""
+    fingerprint: str
+    """The hash of which samples it has (`Reference.fingerprint`)."""
+    own: bool
+    """Whether that is what the run was trained on."""
+    failures: tuple[Failure, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    """What a user should be told."""
+
+    @property
+    def name(self) -> str:
+        """The split's name for people."""
+        return NAMES[self.split]
+
+
+class RunData:
+    """The data of a run, or others with the same classes; splits are opened when asked for."""
+
+    def __init__(self, trained: Trained, options: DataOptions) -> None:
+        """Find the data; no image is read.
+
+        Raises:
+            UsageError: options that exclude each other, or data of other classes or another size.
+            AugcliError: the data are not there.
+        """
+        self._trained = trained
+        self._config = reading_config(trained, options)
+        self._dataset: Dataset | None = None
+        self._reference: Reference | None = None
+        self._replaced = options != DataOptions(None, None)
+        try:
+            place, classes = self._open()
+        except AugcliError as error:
+            if self._replaced:
+                raise
+            raise AugcliError(
+                f"the run's own images: {error}; say where they are with --shards or --data"
+            ) from error
+        check_classes(trained, place, classes)
+        self.is_own = self._fingerprint == trained.source.get("fingerprint")
+
+    def _open(self) -> tuple[str, tuple[str, ...]]:
+        """Where the data are, and their classes."""
+        config = self._config
+        if config.data is not None and config.shards is None:
+            self._reference = load_reference(config.data, trainable=False)
+            self._fingerprint = self._reference.fingerprint()
+            return config.data, self._reference.classes
+        self._dataset = open_dataset(config)
+        manifest = self._dataset.manifest
+        self._fingerprint = manifest.reference.fingerprint
+        check_size(self._trained, self._dataset)
+        return self._dataset.place, manifest.classes
+
+    def split(self, split: str | None, subset: Subset | None = None) -> SplitData:
+        """The plain views of `split`; None: test, or val where there is no test split.
+
+        With `subset`, images outside of it need not be there.
+
+        Raises:
+            UsageError: there is no such split, or `all` of what the run was trained on.
+            AugcliError: no usable image in it.
+        """
+        split = split or ("test" if self.has("test") else "val")
+        if split == "all" and (self.is_own or self._reference is None):
+            raise UsageError(
+                "--split all: goes with --data that the run was not trained on: of its own data, "
+                "training images are no test"
+            )
+        if not self.has(split):
+            raise UsageError(f"--split: there are no {NAMES[split]} images; choose another")
+        opened = (
+            self._from_reference(split, subset) if self._reference else self._from_dataset(split)
+        )
+        if not self._replaced and not self.is_own:
+            opened.notes.append(
+                "the data have changed since the run was trained: other images, labels or splits"
+            )
+        return opened
+
+    def has(self, split: str) -> bool:
+        """Whether there are images of that split."""
+        return self._count(split) > 0
+
+    def _count(self, split: str) -> int:
+        if self._reference is not None:
+            reference = self._reference
+            return len(reference.samples if split == "all" else reference.of_split(split))
+        assert self._dataset is not None
+        return self._dataset.manifest.splits[split].samples
+
+    def _from_reference(self, split: str, subset: Subset | None) -> SplitData:
+        reference = self._reference
+        assert reference is not None
+        recipe = plain_recipe(self._trained)
+        samples = reference.samples if split == "all" else reference.of_split(split)
+        if subset is not None:
+            samples = tuple(samples[n] for n in subset.of([sample.key for sample in samples]))
+        images = look_at(reference, samples, recipe)
+        files = in_order(images.usable(samples))
+        if not files:
+            first = f"{reference.root / images.failures[0].source}: {images.failures[0].reason}"
+            raise AugcliError(f"none of the {NAMES[split]} images can be used; first {first}")
+        sources = {sample.key: sample.source for sample in samples}
+        notes = []
+        others = len(reference.samples) - len(samples)
+        if self._replaced and not self.is_own and others and subset is None:
+            notes.append(
+                f"{len(samples):,} of {len(reference.samples):,} images are its {NAMES[split]} "
+                "split; --split all takes all"
+            )
+        return SplitData(
+            split=split,
+            views=FreshViews(files, recipe, augmented=False, originals=True),
+            paths=tuple(sources[file.key] for file in files),
+            reference=reference.name,
+            fingerprint=self._fingerprint,
+            own=self.is_own,
+            failures=images.failures,
+            notes=notes,
+        )
+
+    def _from_dataset(self, split: str) -> SplitData:
+        dataset = self._dataset
+        assert dataset is not None
+        manifest = dataset.manifest
+        if split == "train" and not manifest.originals:
+            # Its round 0 is augmented already: the plain images are the files' own.
+            files = in_order(source_files(dataset.samples, manifest, self._config.data))
+            recipe = manifest_recipe(manifest)
+            views: Views = FreshViews(files, recipe, augmented=False, originals=True)
+        else:
+            views = dataset.views(split)
+        table = dataset.samples.of_split(split).slice(0, len(views.samples))
+        return SplitData(
+            split=split,
+            views=views,
+            paths=tuple(table.column("source").to_pylist()),
+            reference=manifest.reference.name,
+            fingerprint=self._fingerprint,
+            own=self.is_own,
+        )

@@ -1,0 +1,29 @@
+"""Lines and tables on a console, as they are: what looks like markup in names is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_line(line: str, console: Console, wrapped: bool = False) -> None:
+    """`line`, cut nowhere unless it may be wrapped."""
+    from rich.text import Text
+
+    console.print(Text(line), soft_wrap=not wrapped)
+
+
+def print_table(title: str, rows: list[list[str]], console: Console) -> None:
+    """`rows`, the first of them the header; numbers, all but the first column, to the right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
+    for number, name in enumerate(rows[0]):
+        table.add_column(Text(name), justify="left" if number == 0 else "right")
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    console.print(table)

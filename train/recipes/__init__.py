@@ -1,0 +1,1 @@
+"""The eight steps of fine-tuning, end to end."""
