@@ -209,17 +209,18 @@ def train(as_json: bool, **settings: Any) -> None:
     Several GPUs or machines: torchrun --no-python --nproc-per-node N augcli train …
     """
     began = time.monotonic()  # before what takes seconds to import
+    from augcli.train.live import LiveTable
     from augcli.train.run import train as run
-    from augcli.train.summary import print_training, progress_line, row_line
+    from augcli.train.summary import print_training
     from augcli.train.world import world_of_environment
 
-    with _Bar("training", quiet=as_json) as bar:
+    with LiveTable(quiet=as_json) as table:
         result = run(
             TrainConfig(**settings),
-            report=lambda row: bar.say(row_line(row)),
-            progress=lambda p: bar(p.batch, p.batches, progress_line(p)),
+            report=table.row,
+            progress=table.step,
             left_out=_tell_left_out,
-            note=bar.say,
+            note=table.say,
             began=began,
         )
     if not world_of_environment().is_first:

@@ -12,6 +12,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Batch, Fault, Source
 from augcli.train.feeding import on_device
 from augcli.train.state import RunState
+from augcli.train.step import StepOutcome
 from augcli.train.stop import StopRequest
 
 
@@ -27,6 +28,14 @@ class Progress:
     """Steps of this epoch."""
     loss: float
     """Mean cross-entropy of the step's batch, in nats."""
+    images: int = 0
+    """Of that batch, over all ranks."""
+    size: int = 0
+    """Pixels that they were high and wide."""
+    lr: float = 0.0
+    """Learning rate of the first parameter group."""
+    done: float = 0.0
+    """The part of the whole run's work, or of its time, that is done, 0..1."""
 
 
 class StopAsked(Exception):  # noqa: N818 - a request, not a failure
@@ -62,7 +71,7 @@ def train_epoch(
         if skipped is not None and batch.faults:
             skipped(batch.faults)
         if progress is not None:
-            progress(Progress(state.epoch + 1, state.batch, state.batches, outcome.loss))
+            progress(_progress(state, outcome))
         if stop.signal is not None:
             raise StopAsked
     totals = state.totals
@@ -73,6 +82,19 @@ def train_epoch(
         )
     if not totals.samples:
         raise AugcliError(f"epoch {state.epoch + 1}: not one view can be read; run augcli verify")
+
+
+def _progress(state: RunState, outcome: StepOutcome) -> Progress:
+    return Progress(
+        epoch=state.epoch + 1,
+        batch=state.batch,
+        batches=state.batches,
+        loss=outcome.loss,
+        images=outcome.samples,
+        size=state.stage.size,
+        lr=state.lr,
+        done=state.done,
+    )
 
 
 def _remaining(state: RunState, source: Source) -> Iterator[Batch]:

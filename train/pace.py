@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from augcli.train.order import Batching, Share
 
@@ -93,6 +95,17 @@ class Timeline:
     def progress(self, epoch: int, batch: int) -> float:
         """The part of the schedule, 0..1, that is done by then."""
         return self.done(epoch, batch) / self.steps
+
+    def work(self, epoch: int, batch: int) -> float:
+        """The part of the planned epochs' pixels, 0..1, that `batch` steps of `epoch` end with."""
+        of_this = self.stage(epoch).size ** 2 * batch / self.batches(epoch)
+        return (self._pixels[epoch] + of_this) / self._pixels[-1]
+
+    @cached_property
+    def _pixels(self) -> tuple[int, ...]:
+        """Of a sample, before each of the planned epochs, and after the last."""
+        sizes = (self.stage(epoch).size for epoch in range(self.planned))
+        return tuple(accumulate((size**2 for size in sizes), initial=0))
 
     def with_mark(self, mark: int) -> Timeline:
         """The same with one more epoch planned, up to `mark`."""

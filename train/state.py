@@ -13,7 +13,7 @@ from augcli.train.activations import check_precompute, precomputed
 from augcli.train.alteration import Alteration
 from augcli.train.averages import EMA, RAW, Averages
 from augcli.train.batch import Batch, Sources
-from augcli.train.budget import Clock
+from augcli.train.budget import Clock, parse_duration
 from augcli.train.checkpoint import Totals
 from augcli.train.config import TrainConfig
 from augcli.train.course import build_course
@@ -61,6 +61,8 @@ class RunState:
         self.device = device
         self.together = together
         self.clock = clock or Clock()
+        budget = config.budget
+        self._budget_seconds = None if budget is None else parse_duration("--budget", budget)
         self.validated = sources.validation is not None
         course = build_course(
             config,
@@ -142,6 +144,18 @@ class RunState:
         return (RAW, self.model) if ema is None else (EMA, ema.model)
 
     @property
+    def lr(self) -> float:
+        """The learning rate of the first parameter group in the last step."""
+        return self._lr * self._factor
+
+    @property
+    def done(self) -> float:
+        """The part of the run, 0..1, that is done: of its work or, with a budget, of its time."""
+        if self._budget_seconds is None:
+            return self.timeline.work(self.epoch, self.batch)
+        return min(1.0, self.clock.spent() / self._budget_seconds)
+
+    @property
     def batches(self) -> int:
         """Steps of the running epoch."""
         return self.timeline.batches(self.epoch)
@@ -207,7 +221,7 @@ class RunState:
             skipped=totals.skipped,
             val_loss=validation.loss if validation else None,
             val_accuracy=validation.accuracy if validation else None,
-            lr=self._lr * self._factor,
+            lr=self.lr,
             seconds=seconds,
             data_wait_seconds=data_wait_seconds,
             images_per_second=totals.samples / seconds,

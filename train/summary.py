@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from augcli.train.benchmarking import BenchmarkResult
     from augcli.train.scheduling import Forecast, ScheduleResult
-    from augcli.train.trainer import Progress, TrainResult
+    from augcli.train.trainer import TrainResult
 
 MAX_EVENTS = 6
 
@@ -31,12 +31,6 @@ def row_line(row: Row) -> str:
         f"{validation}   lr {row.lr:.2e}   {row.images_per_second:,.0f} images/s, "
         f"{wait:.0%} waiting" + (f", {row.skipped:,} views skipped" if row.skipped else "")
     )
-
-
-def progress_line(progress: Progress) -> str:
-    """Where training stands, beside its bar."""
-    where = f"epoch {progress.epoch}" if progress.epoch else "range test"
-    return f"{where}, loss {progress.loss:.3f}"
 
 
 def print_training(result: TrainResult, console: Console) -> None:

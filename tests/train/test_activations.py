@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +52,18 @@ def test_it_trains_as_on_views_and_sees_each_view_once(
         seen.append(len(images))
         return original(self, images)
 
-    on_views = go(rounds, tmp_path / "views", freeze_bn="frozen")
+    averaged = {"ema": 0.5, "swa_start": 0.3}
+    on_views = go(rounds, tmp_path / "views", freeze_bn="frozen", **averaged)
     monkeypatch.setattr(heads.Backbone, "__call__", counted)
-    cached = go(rounds, tmp_path / "cached", precompute=True)
+    cached = go(rounds, tmp_path / "cached", precompute=True, **averaged)
     samples = cached.record["samples"]
     assert sum(seen) == 2 * samples["train"] + samples["validation"]
     for ours, other in zip(cached.rows, on_views.rows, strict=True):
         assert ours.train_loss == pytest.approx(other.train_loss, rel=1e-4)
         assert ours.val_loss == pytest.approx(other.val_loss, rel=1e-4)
-    assert cached.record["test"]["loss"] == pytest.approx(on_views.record["test"]["loss"], rel=1e-4)
+    for measured in (("test",), ("swa", "validation")):
+        ours, other = (reduce(getitem, measured, run.record) for run in (cached, on_views))
+        assert ours["loss"] == pytest.approx(other["loss"], rel=1e-4)
     models = [load_checkpoint(tmp_path / run / "last.pt").model for run in ("views", "cached")]
     for key, value in models[0].items():
         torch.testing.assert_close(models[1][key], value, msg=key)

@@ -399,6 +399,23 @@ def test_ranks_find_the_learning_rate_together(ranks: Ranks, photos: Path) -> No
     assert done.err(1) == ""
 
 
+def test_ranks_agree_on_what_their_clocks_say(ranks: Ranks, photos: Path) -> None:
+    """By the clock, with stages, averages and snapshots: the same epochs, steps and best model."""
+    arguments = ("--data", photos, "--out", "run", "--epochs", 30, "--budget", "2s")
+    arguments += ("--sizes", "8,16", "--size-batches", "auto", "--ema", 0.9, "--swa-start", 0.5)
+    done = ranks(2, *arguments, "--sched", "cyclic", "--snapshots")
+    assert done.codes == [0, 0], done.err(0)
+    assert done.rows(0) == done.rows(1)
+    steps = [[epoch for epoch, _ in done.steps(rank)] for rank in (0, 1)]
+    assert steps[0] == steps[1]
+    run = done.folder / "machine0" / "run"
+    found = record(run)
+    assert (found["ended_by"], found["steps"]) == ("budget", len(steps[0]))
+    assert found["epochs"] == len(done.rows(0)[0]) == steps[0][-1] + 1
+    assert found["swa"]["test"]["n"] == found["samples"]["test"]
+    assert found["snapshots"]["count"] == len(list(run.glob("snapshot-*.pt"))) > 0
+
+
 @pytest.mark.parametrize("batch_size", [3, 10])
 def test_views_that_are_skipped_weigh_nothing_on_any_rank(
     ranks: Ranks, damaged: Path, batch_size: int

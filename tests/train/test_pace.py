@@ -107,3 +107,13 @@ def test_bad_options_are_named(options: dict[str, object], message: str) -> None
     if "this dataset" not in message:
         with pytest.raises(UsageError, match=message):
             check_course(TrainConfig(**{"epochs": 6, **options}))  # type: ignore[arg-type]
+
+
+def test_work_is_counted_in_pixels() -> None:
+    course = timeline(epochs=2, sizes="8,16")
+    assert [course.work(epoch, batch) for epoch, batch in ((0, 0), (0, 5), (0, 10))] == [
+        0,
+        0.1,
+        0.2,
+    ]
+    assert [course.work(epoch, batch) for epoch, batch in ((1, 0), (1, 10))] == [0.2, 1]
