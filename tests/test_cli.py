@@ -250,9 +250,9 @@ def test_the_newest_numbered_run_goes_on(
     """Interrupted in a folder that was named by number; the message is the command to give."""
     import shlex
 
-    from augcli.train import trainer
+    from augcli.train import epochs
 
-    train_epoch = trainer.train_epoch
+    train_epoch = epochs.train_epoch
 
     def stopped_in_the_second(state: Any, *rest: Any) -> None:
         if state.epoch == 1:
@@ -262,7 +262,7 @@ def test_the_newest_numbered_run_goes_on(
     monkeypatch.chdir(tmp_path)
     arguments = ("train", "--shards", str(dataset), "--epochs", "3", "--workers", "0")
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "train_epoch", stopped_in_the_second)
+        patch.setattr(epochs, "train_epoch", stopped_in_the_second)
         stopped = run(*arguments)
     assert stopped.exit_code == 130, stopped.stderr
     named = shlex.split(stopped.stderr.strip().splitlines()[-1].partition("with: augcli ")[2])
