@@ -202,6 +202,11 @@ def report(measured: Sequence[Measured], options: argparse.Namespace) -> str:
             f"| {10 ** statistics.median(decades):.2g} ({10 ** min(decades):.2g} to "
             f"{10 ** max(decades):.2g}) | {tests - len(regrets)} of {tests} |"
         )
+    lines += ["", "| setting | " + " | ".join(rules) + " |", "|---" * (len(rules) + 1) + "|"]
+    for each in measured:
+        regrets_of = [[100 * value for value in each.regrets(rule)] for rule in rules]
+        cells = [f"{statistics.fmean(regrets):.1f}" if regrets else "" for regrets in regrets_of]
+        lines.append(f"| {each.setting} | {' | '.join(cells)} |")
     lines += ["", "| setting | accuracy at the rates of the grid, mean over seeds |", "|---|---|"]
     for each in measured:
         cells = [f"{lr:.2g}: {each.mean(lr):.0%}" for lr in each.grid]

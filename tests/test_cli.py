@@ -422,7 +422,7 @@ def test_on_error_fail_names_the_file(split_photos: Path, tmp_path: Path) -> Non
 
 def test_ctrl_c_saves_and_resume_ends_the_same(dataset: Path, tmp_path: Path) -> None:
     """A real process, a real SIGINT; the resumed run equals an undisturbed one."""
-    common = ("train", "--shards", dataset, "--epochs", 12, "--batch-size", 4, "--workers", 1)
+    common = ("train", "--shards", dataset, "--epochs", 8, "--batch-size", 4, "--workers", 1)
     out = tmp_path / "stopped"
     process = subprocess.Popen(
         [sys.executable, "-m", "augcli.cli", *map(str, common), "--json", "--out", str(out)],

@@ -16,6 +16,7 @@ import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
+from augcli.train.averages import RAW
 from augcli.train.forward import MEAN, STD
 from augcli.train.together import Together
 
@@ -77,6 +78,16 @@ class Checkpoint:
     """State of float16's loss scaling; empty in other precisions."""
     marks: list[int] = field(default_factory=lambda: [0])
     """The timeline's: where on the schedule epochs begin and end."""
+    weights: str = RAW
+    """What `model` holds: `raw`, `ema` or `swa`."""
+    ema: dict[str, Any] = field(default_factory=dict)
+    """The moving average of the weights; empty without `--ema`, and in all but `last.pt`."""
+    swa: dict[str, Any] = field(default_factory=dict)
+    """The mean of weights of epochs, likewise; empty before the first."""
+    swa_epochs: int = 0
+    """How many epochs that is the mean of."""
+    snapshots: list[int] = field(default_factory=list)
+    """Nominal steps done at each snapshot that was taken."""
     spent_seconds: float = 0.0
     """Wall time of the run up to here, with validation and all."""
 
@@ -100,6 +111,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "std": (list,),
     "scaler": (dict,),
     "marks": (list,),
+    "weights": (str,),
+    "ema": (dict,),
+    "swa": (dict,),
+    "swa_epochs": (int,),
+    "snapshots": (list,),
     "spent_seconds": (float,),
 }
 

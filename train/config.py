@@ -197,6 +197,23 @@ class TrainConfig:
         minimum=1,
         shown_default="never",
     )
+    ema: float | None = setting(
+        None,
+        "validate and keep a moving average of the weights, with this decay, as 0.999",
+        minimum=0.0,
+        below=1.0,
+        shown_default="off",
+    )
+    swa_start: float | None = setting(
+        None,
+        "average the weights of epochs from this part of the run on, as 0.75; try that at the end",
+        minimum=0.0,
+        below=1.0,
+        shown_default="off",
+    )
+    snapshots: bool = setting(
+        False, "keep the weights at each cycle's end (sgdr, cyclic), and try them together"
+    )
     label_smoothing: float = setting(
         0.1, "share of each label spread over all classes", minimum=0.0, below=1.0
     )

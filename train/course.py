@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from augcli.manifests.errors import UsageError
 from augcli.train.budget import nominal_run
 from augcli.train.config import TrainConfig
-from augcli.train.order import Batching, Share
+from augcli.train.order import LEAST_PER_RANK, Batching, Share
 from augcli.train.pace import Timeline
 from augcli.train.schedules.registry import RunSchedule, build_schedule
 from augcli.train.sizes import last_size, stages_of
@@ -26,7 +27,8 @@ def build_course(
     """The course of a run on `samples` images of `size` pixels.
 
     Raises:
-        UsageError: options that don't suit each other or the images.
+        UsageError: options that don't suit each other or the images, or too few samples for so
+            many ranks.
     """
     nominal, per_epoch = nominal_run(config, Batching(samples, config.batch_size, share).batches)
     schedule = build_schedule(nominal, per_epoch, validated=validated)
@@ -37,7 +39,21 @@ def build_course(
         steps=schedule.steps,
         marks=tuple(range(0, schedule.steps + 1, per_epoch)) if config.budget is None else (0,),
     )
+    _check_shares(timeline)
     return Course(timeline, schedule)
+
+
+def _check_shares(timeline: Timeline) -> None:
+    """Every rank has samples in every batch."""
+    ranks = timeline.share.ranks
+    for stage in timeline.stages:
+        if ranks > 1 and timeline.smallest_batch(stage) == 0:
+            least = LEAST_PER_RANK * ranks
+            raise UsageError(
+                f"--batch-size {stage.batch_size} and {timeline.samples} training samples are too "
+                f"few for {ranks} ranks, which share each batch: at least {least} of both are "
+                "needed; use a larger --batch-size or fewer processes"
+            )
 
 
 def check_course(config: TrainConfig) -> None:

@@ -10,7 +10,6 @@ import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Batch, Fault, Source
-from augcli.train.budget import Budget
 from augcli.train.feeding import on_device
 from augcli.train.state import RunState
 from augcli.train.stop import StopRequest
@@ -38,14 +37,14 @@ def train_epoch(
     state: RunState,
     source: Source,
     stop: StopRequest,
-    budget: Budget | None = None,
+    stepped: Callable[[Batch, float], None] | None = None,
     progress: Callable[[Progress], None] | None = None,
     skipped: Callable[[Sequence[Fault]], None] | None = None,
 ) -> None:
     """Take the steps of the running epoch that are left.
 
-    `budget` plans a run by the clock. `progress` hears of each step, `skipped` of the views that
-    its batch lacks on this rank.
+    After each step `stepped` gets its batch and the seconds it took, `progress` hears of it, and
+    `skipped` of the views that its batch lacks on this rank.
 
     Raises:
         StopAsked: a signal came; `state` is exactly after some step.
@@ -58,8 +57,8 @@ def train_epoch(
         outcome = state.step(batch, stop)
         seconds = wait_seconds + time.perf_counter() - started
         state.add_time(seconds, wait_seconds)
-        if budget is not None:
-            budget.after_step(state, batch, seconds)
+        if stepped is not None:
+            stepped(batch, seconds)
         if skipped is not None and batch.faults:
             skipped(batch.faults)
         if progress is not None:

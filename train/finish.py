@@ -14,6 +14,8 @@ import torchvision
 
 from augcli.manifests.errors import AugcliError
 from augcli.train import pictures
+from augcli.train.alternatives import Averaged, brief, try_snapshots, try_swa
+from augcli.train.averages import SWA
 from augcli.train.batch import Source, Sources
 from augcli.train.checkpoint import damaged, load_for_all
 from augcli.train.config import TrainConfig
@@ -55,12 +57,14 @@ def finish(
 ) -> None:
     """Measure `best.pt` on the final split; write `confusion.png` and `run.json`, the last file.
 
-    The weights in `state` become those of `best.pt`. Of several ranks all measure, one writes.
+    Before that, averaged weights may become `best.pt`. The weights in `state` become those of it.
+    Of several ranks all measure, one writes.
 
     Raises:
-        AugcliError: `best.pt` is missing or damaged.
+        AugcliError: `best.pt` or a snapshot is missing or damaged.
     """
-    _take_best(run, state)
+    swa, ensemble = try_swa(sources, run, state), try_snapshots(sources, run, state)
+    weights = _take_best(run, state)
     split, source = _final_split(sources)
     final = None
     if source is not None:
@@ -69,8 +73,7 @@ def finish(
         return
     if final is not None:
         title = (
-            f"{split}: accuracy {final.accuracy:.3f}\n"
-            f"{final.n:,} images, weights of epoch {state.best_epoch}"
+            f"{split}: accuracy {final.accuracy:.3f}\n{final.n:,} images, {_origin(state, weights)}"
         )
         pictures.draw_confusion(run.confusion, final.confusion, sources.classes, title)
     write_record(
@@ -90,14 +93,17 @@ def finish(
             "epochs": len(state.rows),
             "ended_by": state.ended_by,
             "schedule_done": state.timeline.progress(state.epoch, 0),
-            "steps": state.timeline.steps_before(state.epoch),
+            "steps": state.steps,
             "seconds": sum(row.seconds for row in state.rows),
             "data_wait_seconds": sum(row.data_wait_seconds for row in state.rows),
             "validation_seconds": sum(row.validation_seconds for row in state.rows),
             "spent_seconds": state.clock.spent(),
             "best_epoch": state.best_epoch,
+            "weights": weights,
+            "swa": swa and swa.to_json(),
+            "snapshots": ensemble and {**ensemble.to_json(), "count": len(state.snapshots)},
             "final_split": split,
-            "validation": _validation(state, sources.validation, split, final),
+            "validation": _validation(state, sources.validation, split, final, swa),
             "test": _detailed(final, sources.classes) if final and split == "test" else None,
             "source": description,
         },
@@ -149,15 +155,23 @@ def _interval(values: list[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _take_best(run: RunFolder, state: RunState) -> None:
-    """Give `state.model` the weights of the best epoch."""
+def _take_best(run: RunFolder, state: RunState) -> str:
+    """Give `state.model` the weights of `best.pt`, and tell of which kind they are."""
     best = load_for_all(run.best, state.together)
     try:
-        if best.epoch != state.best_epoch:
-            raise ValueError(f"its epoch is {best.epoch} instead of {state.best_epoch}")
+        epoch = state.epoch if best.weights == SWA else state.best_epoch
+        if best.epoch != epoch:
+            raise ValueError(f"its epoch is {best.epoch} instead of {epoch}")
         state.model.load_state_dict(best.model)
     except Exception as error:  # arbitrary content can fail in any way
         raise damaged(run.best, error) from error
+    return best.weights
+
+
+def _origin(state: RunState, weights: str) -> str:
+    if weights == SWA:
+        return f"mean weights of the last {state.averages.swa_epochs} epochs"
+    return f"weights of epoch {state.best_epoch}"
 
 
 def _final_split(sources: Sources) -> tuple[str | None, Source | None]:
@@ -169,11 +183,17 @@ def _final_split(sources: Sources) -> tuple[str | None, Source | None]:
 
 
 def _validation(
-    state: RunState, source: Source | None, split: str | None, final: Evaluation | None
+    state: RunState,
+    source: Source | None,
+    split: str | None,
+    final: Evaluation | None,
+    swa: Averaged | None,
 ) -> dict[str, Any] | None:
-    """Validation at the best epoch: measured now when it is the final split, else from its row."""
+    """Validation of `best.pt`: measured now when it is the final split, else at its time."""
     if source is None:
         return None
+    if swa is not None and swa.is_best and swa.validation is not None and split == "test":
+        return brief(swa.validation)
     if split == "validation" and final is not None:
         return _detailed(final, state.classes)
     assert state.best_epoch is not None
@@ -191,10 +211,7 @@ def _validation(
 def _detailed(evaluation: Evaluation, classes: tuple[str, ...]) -> dict[str, Any]:
     recall = per_class_recall(evaluation.confusion)
     return {
-        "accuracy": evaluation.accuracy,
-        "interval_95": list(evaluation.interval),
-        "loss": evaluation.loss,
-        "n": evaluation.n,
+        **brief(evaluation),
         "recall": dict(zip(classes, recall, strict=True)),
         "confusion": evaluation.confusion.tolist(),
     }

@@ -64,6 +64,10 @@ class Timeline:
         """Steps of the epoch, the same on every rank."""
         return self.batching(epoch).batches
 
+    def smallest_batch(self, stage: Stage) -> int:
+        """Samples in the smallest batch of its epochs, on any rank."""
+        return Batching(self.samples, stage.batch_size, self.share).smallest
+
     def position(self, epoch: int, batch: int) -> int:
         """The nominal step whose learning rate step `batch` of `epoch` takes, both from 0.
 
@@ -80,12 +84,15 @@ class Timeline:
         """The steps that all epochs before `epoch` have taken."""
         return sum(self.batches(before) for before in range(epoch))
 
+    def done(self, epoch: int, batch: int) -> int:
+        """Nominal steps that are done after `batch` steps of `epoch`."""
+        if batch == 0 or epoch >= self.planned:
+            return self.marks[epoch]
+        return self.position(epoch, batch - 1) + 1
+
     def progress(self, epoch: int, batch: int) -> float:
-        """The part of the schedule, 0..1, that is done after `batch` steps of `epoch`."""
-        done = self.marks[epoch]
-        if batch:
-            done = self.position(epoch, batch - 1) + 1
-        return done / self.steps
+        """The part of the schedule, 0..1, that is done by then."""
+        return self.done(epoch, batch) / self.steps
 
     def with_mark(self, mark: int) -> Timeline:
         """The same with one more epoch planned, up to `mark`."""

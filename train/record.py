@@ -96,6 +96,15 @@ class RunFolder:
         return self.folder / "best.pt"
 
     @property
+    def swa(self) -> Path:
+        """The checkpoint with averaged weights, of `--swa-start`."""
+        return self.folder / "swa.pt"
+
+    def snapshot(self, number: int) -> Path:
+        """The checkpoint from the end of a cycle, counted from 1, of `--snapshots`."""
+        return self.folder / f"snapshot-{number}.pt"
+
+    @property
     def curves(self) -> Path:
         """Losses, accuracies and learning rate by epoch."""
         return self.folder / "curves.png"

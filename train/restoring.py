@@ -57,6 +57,7 @@ def check_position(checkpoint: Checkpoint, extent: Extent) -> None:
     in_epoch = 0 if ended else timeline.batches(checkpoint.epoch)
     _check_count("batch", checkpoint.batch, 0, in_epoch)
     _check_number("spent_seconds", checkpoint.spent_seconds, math.inf)
+    _check_count("swa_epochs", checkpoint.swa_epochs, 0, checkpoint.epoch)
     if checkpoint.epoch:
         _check_count("best_epoch", checkpoint.best_epoch, 1, checkpoint.epoch)
     elif checkpoint.best_epoch is not None:
@@ -108,6 +109,14 @@ def totals_of(checkpoint: Checkpoint, extent: Extent) -> Totals:
     _check_count("totals: samples and skipped", totals.samples + totals.skipped, samples, samples)
     _check_count("totals: correct", totals.correct, 0, totals.samples)
     return totals
+
+
+def snapshots_of(checkpoint: Checkpoint, extent: Extent) -> list[int]:
+    """Where snapshots were taken."""
+    done = extent.timeline.done(checkpoint.epoch, checkpoint.batch)
+    for before, taken in pairwise([0, *checkpoint.snapshots]):
+        _check_count("snapshots: one after the other", taken, before + 1, done)
+    return list(checkpoint.snapshots)
 
 
 def channels_of(name: str, checkpoint: Checkpoint) -> Channels:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import torch
+from torch import nn
 
-from augcli.train.checkpoint import Checkpoint, plain_totals
+from augcli.train.checkpoint import Checkpoint, plain_totals, save_checkpoint
 from augcli.train.restoring import (
     Extent,
     channels_of,
@@ -14,6 +16,7 @@ from augcli.train.restoring import (
     optimizer_state_of,
     plateau_of,
     rows_of,
+    snapshots_of,
     timeline_of,
     totals_of,
 )
@@ -31,14 +34,26 @@ def checkpoint_of(state: RunState) -> Checkpoint:
     return dataclasses.replace(
         weights_of(state),
         optimizer=state.optimizer.state_dict(),
+        ema=state.averages.ema_state(),
+        swa=state.averages.swa_state(),
         cpu_rng=state.together.stacked(torch.get_rng_state()),
         cuda_rng=None if cuda_rng is None else state.together.stacked(cuda_rng),
         scaler=state.scaler.state_dict(),
     )
 
 
+def best_of(state: RunState) -> Checkpoint:
+    """What was validated, for `best.pt`."""
+    return with_weights(state, *state.best)
+
+
+def with_weights(state: RunState, kind: str, model: nn.Module) -> Checkpoint:
+    """The state with the weights of a model that belongs to it, `raw`, `ema` or `swa`."""
+    return dataclasses.replace(weights_of(state), weights=kind, model=dict(model.state_dict()))
+
+
 def weights_of(state: RunState) -> Checkpoint:
-    """The state without what only training needs, for `best.pt`."""
+    """The state without what only training needs."""
     return Checkpoint(
         model_name=state.model_name,
         classes=list(state.classes),
@@ -57,8 +72,16 @@ def weights_of(state: RunState) -> Checkpoint:
         mean=list(state.forward.mean),
         std=list(state.forward.std),
         marks=list(state.timeline.marks),
+        swa_epochs=state.averages.swa_epochs,
+        snapshots=list(state.snapshots),
         spent_seconds=state.clock.spent(),
     )
+
+
+def save_by_first(path: Path, checkpoint: Checkpoint, together: Together) -> None:
+    """Write it, on the first rank. Raises: OSError: it can't be written."""
+    if together.is_first:
+        save_checkpoint(path, checkpoint)
 
 
 def restore(state: RunState, checkpoint: Checkpoint, *, by_clock: bool) -> None:
@@ -77,12 +100,14 @@ def restore(state: RunState, checkpoint: Checkpoint, *, by_clock: bool) -> None:
     state.rows = rows_of(checkpoint, extent)
     state.plateau = plateau_of(checkpoint, state.rows, state.schedule)
     state.totals = totals_of(checkpoint, extent)
-    state.model.load_state_dict(checkpoint.model)
+    take_weights(state, checkpoint)
+    state.snapshots = snapshots_of(checkpoint, extent)
     state.forward = dataclasses.replace(
         state.forward, mean=channels_of("mean", checkpoint), std=channels_of("std", checkpoint)
     )
     state.take_forward()
     state.epoch, state.batch = checkpoint.epoch, checkpoint.batch
+    state.steps = timeline.steps_before(state.epoch) + state.batch
     state.best_epoch = checkpoint.best_epoch
     _restore_optimizer(state, checkpoint)
     if checkpoint.cpu_rng is None:
@@ -90,6 +115,12 @@ def restore(state: RunState, checkpoint: Checkpoint, *, by_clock: bool) -> None:
     torch.set_rng_state(_of_this_rank(checkpoint.cpu_rng, state.together))
     if checkpoint.cuda_rng is not None and state.device.type == "cuda":
         torch.cuda.set_rng_state(_of_this_rank(checkpoint.cuda_rng, state.together), state.device)
+
+
+def take_weights(state: RunState, checkpoint: Checkpoint) -> None:
+    """Those of the model and of its averages. torch raises what it does not like."""
+    state.model.load_state_dict(checkpoint.model)
+    state.averages.load(checkpoint.ema, checkpoint.swa, checkpoint.swa_epochs)
 
 
 def _restore_optimizer(state: RunState, checkpoint: Checkpoint) -> None:

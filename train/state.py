@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import view_seed
 from augcli.train.activations import check_precompute, precomputed
 from augcli.train.alteration import Alteration
+from augcli.train.averages import EMA, RAW, Averages
 from augcli.train.batch import Batch, Sources
 from augcli.train.budget import Clock
 from augcli.train.checkpoint import Totals
@@ -21,11 +21,11 @@ from augcli.train.evaluate import Evaluation
 from augcli.train.exchange import Exchange
 from augcli.train.forward import Forward
 from augcli.train.heads import Backbone, Features, Head
+from augcli.train.layer_groups import layer_groups
 from augcli.train.learner import build_learner
 from augcli.train.models import check_forward
 from augcli.train.optimizers import resolve_lr, set_lr
-from augcli.train.order import LEAST_PER_RANK, Batching
-from augcli.train.pace import Stage, Timeline
+from augcli.train.pace import Stage
 from augcli.train.random_state import seed_draws
 from augcli.train.record import Row
 from augcli.train.schedules.base import NOTHING_SEEN
@@ -72,13 +72,12 @@ class RunState:
         self.timeline, self.schedule = course.timeline, course.schedule
         largest = last_size(config, sources.size[0])
         self.size = sources.size if config.sizes is None else (largest, largest)
-        _check_shares(config, self.timeline)
         learner = build_learner(
             config,
             sources.classes,
             self.size,
             device,
-            _smallest_batch(self.timeline, self.timeline.stages[-1]),
+            self.timeline.smallest_batch(self.timeline.stages[-1]),
             pretrained=not config.resume,
         )
         self.weights = learner.weights
@@ -87,7 +86,9 @@ class RunState:
         self.forward = learner.forward
         if config.sizes is not None:
             self.forward = dataclasses.replace(learner.forward, size=largest)
-            _check_sizes(config, self.timeline, self.model)
+            for stage in self.timeline.stages:
+                least = max(1, self.timeline.smallest_batch(stage) // config.accumulate)
+                check_forward(self.model, config.model, (stage.size, stage.size), min(2, least))
         exchange = None if together.is_alone else Exchange(self.model, together)
         self._head: Head | None = None
         if config.precompute:
@@ -96,10 +97,12 @@ class RunState:
         self._step = Step(self.shown, self.optimizer, self.shown_by, learner.rules, exchange)
         self.scaler = self._step.scaler
         self._lr = resolve_lr(config.opt, config.lr, config.lrs)
-        self._alteration = Alteration(config, sources)
+        self.alteration = Alteration(config, sources)
         self.plateau = NOTHING_SEEN
         self._factor = 0.0
-        self.epoch, self.batch = 0, 0
+        self.averages = Averages(self.model, config.ema, config.swa_start)
+        self.snapshots: list[int] = []
+        self.epoch, self.batch, self.steps = 0, 0, 0
         self.totals = Totals()
         self.rows: list[Row] = []
         self.best_epoch: int | None = None
@@ -125,6 +128,20 @@ class RunState:
         return precomputed(sources, backbone, self._memory)
 
     @property
+    def judged(self) -> nn.Module:
+        """What validation is shown to: the average, where there is one."""
+        if self.averages.ema is None:
+            return self.shown
+        model = self.averages.ema.model
+        return model if self._head is None else Head(model, layer_groups(model, self.model_name))
+
+    @property
+    def best(self) -> tuple[str, nn.Module]:
+        """What is kept of the best epoch: what its weights are, and the model that has them."""
+        ema = self.averages.ema
+        return (RAW, self.model) if ema is None else (EMA, ema.model)
+
+    @property
     def batches(self) -> int:
         """Steps of the running epoch."""
         return self.timeline.batches(self.epoch)
@@ -143,7 +160,7 @@ class RunState:
         self.take_rate(self.epoch, self.batch)
         if self.forward.size is not None:
             self._step.forward = dataclasses.replace(self.forward, size=self.stage.size)
-        outcome = self._step(batch, self._alteration.of(batch, self.epoch, self.batch), stop)
+        outcome = self._step(batch, self.alteration.of(batch, self.epoch, self.batch), stop)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,
@@ -152,6 +169,8 @@ class RunState:
             skipped=self.totals.skipped + outcome.skipped,
         )
         self.batch += 1
+        self.steps += 1
+        self.averages.after_step(self.steps)
         return outcome
 
     def take_forward(self) -> None:
@@ -201,35 +220,13 @@ class RunState:
         self.rows.append(row)
         self.plateau = self.schedule.after_epoch(self.plateau, row.val_loss)
         self.epoch, self.batch, self.totals = self.epoch + 1, 0, Totals()
+        self.averages.after_epoch(self.timeline.progress(self.epoch, 0))
         return row
 
 
 def _seed_of(rank: int, seed: int) -> int:
     """Another for each rank: torch takes 64 bits."""
     return seed if rank == 0 else view_seed(seed, "draws of a rank", rank) % 2**63
-
-
-def _smallest_batch(timeline: Timeline, stage: Stage) -> int:
-    return Batching(timeline.samples, stage.batch_size, timeline.share).smallest
-
-
-def _check_sizes(config: TrainConfig, timeline: Timeline, model: torch.nn.Module) -> None:
-    """The model takes the images and batches of every stage."""
-    for stage in timeline.stages:
-        least = max(1, _smallest_batch(timeline, stage) // config.accumulate)
-        check_forward(model, config.model, (stage.size, stage.size), min(2, least))
-
-
-def _check_shares(config: TrainConfig, timeline: Timeline) -> None:
-    ranks = timeline.share.ranks
-    for stage in timeline.stages:
-        if ranks > 1 and _smallest_batch(timeline, stage) == 0:
-            least = LEAST_PER_RANK * ranks
-            raise UsageError(
-                f"--batch-size {stage.batch_size} and {timeline.samples} training samples are too "
-                f"few for {ranks} ranks, which share each batch: at least {least} of both are "
-                "needed; use a larger --batch-size or fewer processes"
-            )
 
 
 def is_better(row: Row, best: Row) -> bool:

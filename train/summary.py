@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from augcli.train.ending import EARLY_STOPPING
 from augcli.train.printing import print_line, print_table
@@ -43,6 +44,8 @@ def print_training(result: TrainResult, console: Console) -> None:
     run = RunFolder(result.folder)
     early = ", stopped early" if result.record.get("ended_by") == EARLY_STOPPING else ""
     print_line(f"best epoch  {result.best_epoch} of {len(result.rows)}{early}", console)
+    for line in _alternatives(result.record):
+        print_line(line, console)
     pictures = [str(run.curves)]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval
@@ -59,6 +62,21 @@ def print_training(result: TrainResult, console: Console) -> None:
         print_line(f"skipped     a view {times}, listed in {run.skipped(0)}", console)
     print_line(f"checkpoints {run.best}, {run.last}", console)
     print_line(f"look at     {', '.join(pictures)}", console)
+
+
+def _alternatives(record: dict[str, Any]) -> Iterator[str]:
+    """What averages of weights and snapshots did."""
+    swa, snapshots = record.get("swa"), record.get("snapshots")
+    if swa:
+        verdict = "now best.pt" if swa["is_best"] else "best.pt does better on validation"
+        yield f"swa         mean of {swa['epochs']} epochs: {_accuracies(swa)}; {verdict}"
+    if snapshots:
+        yield f"snapshots   {snapshots['count']} together: {_accuracies(snapshots)}"
+
+
+def _accuracies(measured: dict[str, Any]) -> str:
+    splits = [split for split in ("validation", "test") if measured[split]]
+    return ", ".join(f"{split} {measured[split]['accuracy']:.1%}" for split in splits)
 
 
 def print_schedules(result: ScheduleResult, console: Console) -> None:

@@ -43,3 +43,15 @@ def test_no_picture_is_named_that_is_not_there() -> None:
     text = printed(TrainResult(Path("run"), (ROW,), 1, None, None, None, {"classes": ["a", "b"]}))
     assert "run/curves.png" in text
     assert "confusion" not in text
+
+
+def test_averages_and_snapshots_are_told_of() -> None:
+    measured = {"validation": {"accuracy": 0.91}, "test": None}
+    record = {
+        "classes": ["a", "b"],
+        "swa": {**measured, "epochs": 4, "is_best": True},
+        "snapshots": {"validation": {"accuracy": 0.9}, "test": {"accuracy": 0.875}, "count": 3},
+    }
+    text = printed(TrainResult(Path("run"), (ROW,), 1, None, None, None, record))
+    assert "swa         mean of 4 epochs: validation 91.0%; now best.pt\n" in text
+    assert "snapshots   3 together: validation 90.0%, test 87.5%\n" in text

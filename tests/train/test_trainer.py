@@ -25,7 +25,7 @@ import yaml
 from torch import nn
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.train import pictures, trainer
+from augcli.train import epochs, pictures
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
@@ -279,7 +279,7 @@ def test_best_is_by_accuracy_then_loss(
         Evaluation(loss, accuracy, np.eye(3, dtype=np.int64), 3)
         for loss, accuracy in zip(losses, accuracies, strict=True)
     ]
-    monkeypatch.setattr(trainer, "evaluate", lambda *_: results.pop(0))
+    monkeypatch.setattr(epochs, "evaluate", lambda *_: results.pop(0))
     weights: list[torch.Tensor] = []
 
     def keep(row: Row) -> None:

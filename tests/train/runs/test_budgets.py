@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from augcli.manifests.errors import AugcliError
-from augcli.train import budget, epoch, trainer
+from augcli.train import budget, epoch, epochs
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.state import RunState
 
@@ -29,7 +29,7 @@ class Hand:
 def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
     """A step takes a second, at 16 pixels, and validation takes two."""
     hand = Hand()
-    step, validate = RunState.step, trainer._validate
+    step, validate = RunState.step, epochs._validate
 
     def slow_step(self: RunState, *given: Any) -> Any:
         hand.now += (self.stage.size / 16) ** 2 * len(given[0]) / 8
@@ -42,8 +42,8 @@ def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
     monkeypatch.setattr(budget, "OTHER_SECONDS", 0.0)  # as this clock has it
     monkeypatch.setattr(budget, "step_seconds", lambda m, f, b, sizes: {s: s**2 for s in sizes})
     monkeypatch.setattr(RunState, "step", slow_step)
-    monkeypatch.setattr(trainer, "_validate", slow_validation)
-    for module, name in ((budget, "monotonic"), (epoch, "perf_counter"), (trainer, "perf_counter")):
+    monkeypatch.setattr(epochs, "_validate", slow_validation)
+    for module, name in ((budget, "monotonic"), (epoch, "perf_counter"), (epochs, "perf_counter")):
         monkeypatch.setattr(module.time, name, hand)
     return hand
 
