@@ -31,6 +31,8 @@ def test_regret_is_against_the_rate_that_is_best_on_average(lr_rules: ModuleType
     assert measured.decades("slide") == pytest.approx([0.5], abs=0.01)
     options = argparse.Namespace(seeds=2, size=24, epochs=8, model="small", steps=100)
     text = lr_rules.report([measured], options)
-    assert "| valley | 20.0 ± 127.1 | 30.0 | 0.063 (0.063 to 0.063) | 0 of 2 |" in text
-    assert "| slide | 11.0 | 11.0 | 3.2 (3.2 to 3.2) | 1 of 2 |" in text
+    assert (
+        "| valley | 20.0 ± 127.1 | 30.0 | +20.0 ± 0.0 | 0.063 (0.063 to 0.063) | 0 of 2 |" in text
+    )
+    assert "| slide | 11.0 | 11.0 | +39.0 | 3.2 (3.2 to 3.2) | 1 of 2 |" in text
     assert "**0.32: 80%**" in text
