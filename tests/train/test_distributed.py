@@ -59,7 +59,8 @@ class Tiny(Plain):
 
 def serve() -> None:
     """Answer jobs until stdin ends."""
-    importlib.import_module("tensorboardX")  # so that no rank has to
+    for heavy in ("matplotlib.figure", "matplotlib.backends.backend_agg", "tensorboardX"):
+        importlib.import_module(heavy)  # so that no rank has to
     for ours in ("augment.pipeline", "train.run", "train.summary", "cli"):
         importlib.import_module(f"augcli.{ours}")
     sys.path.insert(0, str(ROOT / "tests"))
