@@ -19,8 +19,8 @@ from augcli.manifests.inputs import shown
 from augcli.manifests.settings import option_name
 from augcli.train.batch import Batch
 from augcli.train.config import TrainConfig
-from augcli.train.planning import costs_of, epochs_that_fit, next_mark
-from augcli.train.probing import step_seconds
+from augcli.train.planning import Probed, costs_of, epochs_that_fit, next_mark
+from augcli.train.probing import Found, probe
 from augcli.train.together import Together
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def nominal_run(config: TrainConfig, batches_per_epoch: int) -> tuple[TrainConfi
     parse_duration("--budget", config.budget)
     if config.epochs != TrainConfig.epochs:
         raise UsageError("--epochs and --budget both say how long to train: give one of them")
-    counted = [name for name in OF_KNOWN_EPOCHS if getattr(config, name) is not None]
+    counted = [name for name in OF_KNOWN_EPOCHS if getattr(config, name)]
     if config.gamma is not None and (config.sched, config.cyclic_mode) in _PER_EPOCH:
         counted.append("gamma")
     if counted:
@@ -116,7 +116,7 @@ class Budget:
         self._clock, self._together, self._tell = clock, together, tell
         self._validated, self._finally_seen = validated, finally_seen
         self._step_seconds: list[float] = []
-        self._relative: dict[int, float] = {}
+        self._probed: Probed | None = None
         self._other_seconds = OTHER_SECONDS
         self._began: float | None = None
 
@@ -128,7 +128,7 @@ class Budget:
         self._time_the_rest(state)
         if state.epoch == 0 or state.timeline.planned > state.epoch:
             return True
-        epochs = self._epochs_left(state, first_seconds=0.0)
+        epochs = self._epochs_left(state, 0.0)
         if epochs:
             state.timeline = state.timeline.with_mark(next_mark(state.timeline, epochs))
         return epochs > 0
@@ -141,9 +141,10 @@ class Budget:
         left = state.timeline.batches(state.epoch) - state.batch
         if left and len(self._step_seconds) < PROBE_STEPS:
             return
-        self._compare_sizes(state, batch)
         usual = statistics.fmean(self._step_seconds[len(self._step_seconds) // 2 :])
-        epochs = self._epochs_left(state, state.totals.seconds + left * usual)
+        [usual] = self._together.greatest([usual])
+        self._probed = self._probe(state, batch, usual)
+        epochs = self._epochs_left(state, usual * state.batch)
         state.timeline = state.timeline.with_mark(next_mark(state.timeline, max(epochs, 1)))
         if self._tell is not None:
             self._tell(
@@ -152,34 +153,29 @@ class Budget:
                 else f"--budget {self._text} is too short for one epoch, which is had all the same"
             )
 
-    def _epochs_left(self, state: RunState, first_seconds: float) -> int:
-        numbers = [self._clock.spent(), first_seconds, state.totals.seconds, self._other_seconds]
-        spent, first_seconds, of_this_epoch, other = self._together.greatest(numbers)
-        pixels = {stage.size: float(stage.size**2) for stage in state.timeline.stages}
+    def _epochs_left(self, state: RunState, begun_seconds: float) -> int:
+        """How many epochs fit; the running one has had `begun_seconds`, as it should have."""
+        spent, other = self._together.greatest([self._clock.spent(), self._other_seconds])
         costs = costs_of(
             state.timeline,
             state.rows,
-            first_seconds,
-            self._relative or pixels,
-            self._validated,
-            self._finally_seen,
-            other,
+            self._probed,
+            validated=self._validated,
+            finally_seen=self._finally_seen,
+            other_seconds=other,
         )
-        return epochs_that_fit(state.timeline, costs, self._seconds - spent + of_this_epoch)
+        return epochs_that_fit(state.timeline, costs, self._seconds - spent + begun_seconds)
 
-    def _compare_sizes(self, state: RunState, batch: Batch) -> None:
-        """What an epoch of each size takes, in units of one's computing at the first size: the
-        wait for data is the same at all."""
+    def _probe(self, state: RunState, batch: Batch, step_seconds: float) -> Probed:
+        """What an epoch takes of which steps take `step_seconds`, and what other sizes would."""
         sizes = [stage.size for stage in state.timeline.stages]
-        if len(sizes) == 1:
-            return
-        found = {size: float(size**2) for size in sizes}
-        if len(batch) > 1:
-            found = step_seconds(state.model, state.forward, batch, sizes)
-        totals = state.totals
-        waited = totals.data_wait_seconds / (totals.seconds - totals.data_wait_seconds)
-        numbers = [found[size] / found[sizes[0]] + waited for size in sizes]
-        self._relative = dict(zip(sizes, self._together.greatest(numbers), strict=True))
+        epoch_seconds = step_seconds * state.batches
+        waited = state.totals.data_wait_seconds / max(1, state.totals.samples)
+        found = Found((0.0,) * len(sizes), 0.0)
+        if len(batch) > 1:  # some may be skipped
+            found = probe(state.shown, state.shown_by, batch, sizes)
+        *computing, evaluating = self._together.greatest([*found.computing, found.evaluating])
+        return Probed(epoch_seconds, dict(zip(sizes, computing, strict=True)), evaluating + waited)
 
     def _time_the_rest(self, state: RunState) -> None:
         """Of the epoch before, what was neither training nor validation."""

@@ -40,6 +40,11 @@ def build_course(
         marks=tuple(range(0, schedule.steps + 1, per_epoch)) if config.budget is None else (0,),
     )
     _check_shares(timeline)
+    if config.snapshots and not schedule.cycle_ends():
+        raise UsageError(
+            f"--snapshots are taken where cycles of the learning rate end, and --sched "
+            f"{config.sched} has no whole one in this run: use sgdr or cyclic"
+        )
     return Course(timeline, schedule)
 
 

@@ -14,8 +14,8 @@ RECENT_EPOCHS = 3
 MARGIN = 1.03
 """Times what epochs took: the next may take longer."""
 EVALUATION_SHARE = 0.5
-"""Of the time that training takes per view, before an evaluation was timed."""
-FINISH_SECONDS = 1.0
+"""Of the time that training takes, per view, where no evaluation was timed."""
+FINISH_SECONDS = 2.0
 """At the end, for the record and a picture, beside what an epoch's saving takes."""
 
 
@@ -52,36 +52,62 @@ def next_mark(timeline: Timeline, epochs: int) -> int:
     return start + (rest + epochs // 2) // epochs
 
 
+@dataclass(frozen=True)
+class Probed:
+    """What some steps of the first epoch tell, before there is a row."""
+
+    epoch_seconds: float
+    """That epoch, as its latest steps go."""
+    computing: Mapping[int, float]
+    """Seconds per view to compute gradients at each size in pixels."""
+    evaluating: float
+    """Seconds per view of an evaluation."""
+
+
 def costs_of(
     timeline: Timeline,
     rows: Sequence[Row],
-    first_seconds: float,
-    relative: Mapping[int, float],
+    probed: Probed | None,
+    *,
     validated: int,
     finally_seen: int,
     other_seconds: float,
 ) -> Costs:
-    """What epochs cost as far as `rows` tell.
+    """What epochs cost as far as `rows` tell or, before, what was `probed`.
 
-    `relative` compares the sizes, of which some had no epoch yet. `first_seconds` are what the
-    first epoch takes, while there are no rows; `validated` and `finally_seen` count views that are
-    evaluated after each epoch and at the end.
+    `validated` and `finally_seen` count views that are evaluated after each epoch and at the end.
     """
-    known = {timeline.stages[0].size: first_seconds} if not rows else {}
+    known = {} if rows or probed is None else {timeline.stages[0].size: probed.epoch_seconds}
     for stage in timeline.stages:
         recent = [row.seconds for row in rows if row.size == stage.size][-RECENT_EPOCHS:]
         if recent:
             known[stage.size] = statistics.median(recent)
-    training = []
-    for stage in timeline.stages:
-        nearest = min(known, key=lambda size: abs(size - stage.size))
-        training.append(MARGIN * known[nearest] * relative[stage.size] / relative[nearest])
-    per_view = EVALUATION_SHARE * training[-1] / timeline.samples
+    training = tuple(MARGIN * _epoch_at(s.size, known, probed, timeline) for s in timeline.stages)
+    usual = slowest = EVALUATION_SHARE * max(training) / timeline.samples
+    if probed is not None:
+        usual = slowest = probed.evaluating
     if rows and validated:
-        recent = [row.validation_seconds for row in rows[-RECENT_EPOCHS:]]
-        per_view = MARGIN * statistics.median(recent) / validated
+        taken = [row.validation_seconds / validated for row in rows]
+        # The first time views are decoded, as those of the last evaluation will be.
+        usual, slowest = MARGIN * statistics.median(taken[-RECENT_EPOCHS:]), max(taken)
     return Costs(
-        tuple(training),
-        between=per_view * validated + other_seconds,
-        finish=per_view * finally_seen + other_seconds + FINISH_SECONDS,
+        training,
+        between=usual * validated + other_seconds,
+        finish=slowest * finally_seen + other_seconds + FINISH_SECONDS,
     )
+
+
+def _epoch_at(
+    size: int, known: Mapping[int, float], probed: Probed | None, timeline: Timeline
+) -> float:
+    """Seconds of an epoch of that size; where none was had, by the nearest one that was.
+
+    What differs is the time to compute; without it being probed, all goes by pixels.
+    """
+    nearest = min(known, key=lambda each: abs(each - size))
+    if size == nearest:
+        return known[size]
+    if probed is None:
+        return known[nearest] * size**2 / nearest**2
+    more = probed.computing[size] - probed.computing[nearest]
+    return max(known[nearest] + timeline.samples * more, 0.0)

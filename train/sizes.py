@@ -84,8 +84,8 @@ def _epochs(config: TrainConfig, count: int) -> list[int]:
             return [1] * count
         if count > config.epochs:
             raise UsageError(
-                f"--sizes {config.sizes}: {count} sizes in {config.epochs} epochs: take more "
-                "--epochs or fewer sizes"
+                f"--sizes {config.sizes}: {count} sizes need as many --epochs, which are "
+                f"{config.epochs}: take more of those or fewer sizes"
             )
         ends = [config.epochs * number // count for number in range(count + 1)]
         return [end - begin for begin, end in pairwise(ends)]

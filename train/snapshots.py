@@ -13,12 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from augcli.manifests.errors import UsageError
 from augcli.train.checkpoint import Checkpoint, damaged, load_for_all
-from augcli.train.config import TrainConfig
 from augcli.train.record import RunFolder
 from augcli.train.saving import save_by_first, weights_of
-from augcli.train.schedules.registry import RunSchedule
 from augcli.train.state import RunState
 
 
@@ -33,15 +30,6 @@ class Ensemble(nn.Module):
         """Logarithms of the mean probabilities, (B, classes): logits, as their softmax is those."""
         logits = torch.stack([member(images).float() for member in self.members])
         return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(logits))
-
-
-def check_snapshots(config: TrainConfig, schedule: RunSchedule) -> None:
-    """Raises: UsageError: snapshots of a schedule that has no whole cycle."""
-    if config.snapshots and not schedule.cycle_ends():
-        raise UsageError(
-            f"--snapshots are taken where cycles of the learning rate end, and --sched "
-            f"{config.sched} has no whole one in this run: use sgdr or cyclic"
-        )
 
 
 def keep_snapshot(run: RunFolder, state: RunState) -> None:

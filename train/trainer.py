@@ -30,7 +30,6 @@ from augcli.train.rates.range_test import Report
 from augcli.train.record import Row, RunFolder, write_args
 from augcli.train.run_folder import held
 from augcli.train.saving import checkpoint_of, restore, save_by_first, take_weights
-from augcli.train.snapshots import check_snapshots
 from augcli.train.state import RunState
 from augcli.train.step import choose_device
 from augcli.train.stop import Interrupted, StopRequest
@@ -92,7 +91,6 @@ def run_training(
         with together.one_voice():
             check_ending(config, validated=sources.validation is not None)
             state = RunState(config, sources, known, device, together, clock)
-            check_snapshots(config, state.schedule)
         if note is not None and state.weights is not None:
             for line in state.weights.lines():
                 note(line)

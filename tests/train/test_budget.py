@@ -8,10 +8,16 @@ from augcli.manifests.errors import UsageError
 from augcli.train.budget import parse_duration
 from augcli.train.order import Share
 from augcli.train.pace import Stage, Timeline
-from augcli.train.planning import MARGIN, Costs, costs_of, epochs_that_fit, next_mark
+from augcli.train.planning import (
+    MARGIN,
+    Costs,
+    Probed,
+    costs_of,
+    epochs_that_fit,
+    next_mark,
+)
 from augcli.train.record import Row
 
-PIXELS = {16: 256.0, 32: 1024.0}
 STAGES = (Stage(0, 16, 8), Stage(500, 32, 8))
 
 
@@ -72,18 +78,26 @@ def test_no_plan_stands_still_and_the_last_reaches_the_end() -> None:
     assert next_mark(timeline(990), 10) == 991
 
 
-def test_costs_are_those_of_recent_epochs_and_by_pixels_where_none_was() -> None:
-    first = costs_of(timeline(), [], 4.0, PIXELS, validated=20, finally_seen=40, other_seconds=0.5)
-    assert first.training == pytest.approx((4 * MARGIN, 16 * MARGIN))
-    assert first.between > 0.5 + 20 * 0.1 * MARGIN - 1e-9
+def costs(rows: list[Row], probed: Probed | None = None) -> Costs:
+    return costs_of(timeline(), rows, probed, validated=20, finally_seen=40, other_seconds=0.5)
+
+
+def test_costs_are_those_of_recent_epochs() -> None:
     rows = [row(1, 16, 9.0, 3.0), row(2, 16, 2.0), row(3, 16, 2.2), row(4, 16, 2.1)]
-    later = costs_of(
-        timeline(), rows, 0.0, PIXELS, validated=20, finally_seen=40, other_seconds=0.5
-    )
-    assert later.training == pytest.approx((2.1 * MARGIN, 8.4 * MARGIN))
-    assert later.between == pytest.approx(1.0 * MARGIN + 0.5)
-    assert later.finish == pytest.approx(2.0 * MARGIN + 0.5 + 1.0)
-    seen = costs_of(timeline(), [*rows, row(5, 32, 5.0)], 0.0, PIXELS, 20, 40, 0.5)
-    assert seen.training == pytest.approx((2.1 * MARGIN, 5.0 * MARGIN))
-    waiting = costs_of(timeline(), rows, 0.0, {16: 2.0, 32: 3.0}, 20, 40, 0.5)
-    assert waiting.training == pytest.approx((2.1 * MARGIN, 3.15 * MARGIN))
+    found = costs([*rows, row(5, 32, 5.0)])
+    assert found.training == pytest.approx((2.1 * MARGIN, 5.0 * MARGIN))
+    assert found.between == pytest.approx(1.0 * MARGIN + 0.5)
+    assert found.finish == pytest.approx(40 * 3.0 / 20 + 0.5 + 2.0), "as slow as the first time"
+
+
+def test_a_size_that_no_epoch_had_differs_by_what_it_computes() -> None:
+    rows = [row(1, 16, 2.0)]
+    probed = Probed(9.9, {16: 0.01, 32: 0.03}, 0.1)
+    assert costs(rows, probed).training == pytest.approx((2.0 * MARGIN, (2.0 + 80 * 0.02) * MARGIN))
+    assert costs(rows).training == pytest.approx((2.0 * MARGIN, 8.0 * MARGIN)), "by pixels"
+
+
+def test_before_the_first_epoch_ends_costs_are_as_probed() -> None:
+    found = costs([], Probed(4.0, {16: 0.01, 32: 0.03}, 0.1))
+    assert found.training == pytest.approx((4.0 * MARGIN, 5.6 * MARGIN))
+    assert (found.between, found.finish) == pytest.approx((20 * 0.1 + 0.5, 40 * 0.1 + 2.5))

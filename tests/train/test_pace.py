@@ -90,7 +90,7 @@ def test_an_epoch_that_is_not_planned_stands_still() -> None:
         ({"sizes": "8,16", "size_epochs": "3,4"}, r"are 7 epochs in all, and --epochs is 6"),
         ({"sizes": "8,16", "size_epochs": "6,0"}, r"--size-epochs: '6,0': expected whole numbers"),
         ({"sizes": "8,16", "size_batches": "8"}, r"--size-batches 8: 1 numbers for 2 --sizes"),
-        ({"sizes": "8,9,10,11,12,13,14"}, r"7 sizes in 6 epochs"),
+        ({"sizes": "8,9,10,11,12,13,14"}, r"7 sizes need as many --epochs, which are 6"),
         ({"budget": "5m"}, r"--epochs and --budget both say how long"),
         ({"epochs": 30, "budget": "soon"}, r"--budget: 'soon' is no duration: expected one as 90s"),
         ({"epochs": 30, "budget": "5m", "warmup_epochs": 1.0, "sched": "cosine"}, r"--warmup-epo"),
@@ -99,6 +99,7 @@ def test_an_epoch_that_is_not_planned_stands_still() -> None:
             r"--milestones counts epochs, and with --budget nobody knows",
         ),
         ({"epochs": 30, "budget": "5m", "sched": "exponential", "gamma": 0.9}, r"--gamma counts"),
+        ({"sched": "step", "snapshots": True}, r"--snapshots are taken where cycles"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, object], message: str) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from augcli.train.batch import Batch
 from augcli.train.forward import Forward
-from augcli.train.probing import step_seconds
+from augcli.train.probing import probe
 
 
 def test_nothing_is_left_of_it() -> None:
@@ -19,8 +19,11 @@ def test_nothing_is_left_of_it() -> None:
     images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
     batch = Batch(images, torch.arange(4), tuple("abcd"), torch.arange(4).numpy())
     before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    found = step_seconds(model, Forward(torch.device("cpu")), batch, [8, 16])
-    assert found.keys() == {8, 16} and min(found.values()) > 0
+    forward = Forward(torch.device("cpu"))
+    found = probe(model, forward, batch, [8, 16])
+    assert len(found.computing) == 2 and min(found.computing) > 0 < found.evaluating
+    assert probe(model, forward, batch, [16]).computing == (0.0,)
+    assert model.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
     assert all(parameter.grad is None for parameter in model.parameters())
