@@ -25,11 +25,13 @@ def why_ended(
 
     Early stopping is by patience: so many epochs in turn without a new best (Goodfellow et al.
     2016, "Deep learning", algorithm 7.1,
-    https://www.deeplearningbook.org/contents/regularization.html).
+    https://www.deeplearningbook.org/contents/regularization.html). With several sizes they count
+    from the last one's first epoch on: before, validation is at another size than training.
     """
     if timeline.is_whole and epochs == timeline.planned:
         return ALL_EPOCHS if config.budget is None else BUDGET
     patience = config.early_stopping
-    if patience is not None and best_epoch is not None and epochs - best_epoch >= patience:
-        return EARLY_STOPPING
-    return None
+    if patience is None or best_epoch is None:
+        return None
+    smaller = sum(timeline.stage(epoch) != timeline.stages[-1] for epoch in range(epochs))
+    return EARLY_STOPPING if epochs - max(best_epoch, smaller) >= patience else None

@@ -25,6 +25,15 @@ def test_patience_counts_epochs_in_turn_without_a_new_best() -> None:
     assert why_ended(TrainConfig(epochs=10), timeline, 9, 1) is None
 
 
+def test_patience_begins_with_the_last_size() -> None:
+    config = TrainConfig(epochs=10, early_stopping=3)
+    stages = (Stage(0, 8, 4), Stage(20, 16, 4))  # the last one from epoch 6 on
+    timeline = Timeline(stages, 16, Share(), 40, tuple(range(0, 41, 4)))
+    assert [why_ended(config, timeline, epochs, 1) for epochs in (4, 5, 7)] == [None, None, None]
+    assert why_ended(config, timeline, 8, 1) == "early-stopping"
+    assert why_ended(config, timeline, 8, 6) is None
+
+
 def test_a_run_that_gets_no_better_ends_and_is_measured(runs: Any) -> None:
     """A rate that learns nothing: what moves is the statistics of batch normalisation alone."""
     result = runs.train("whole", **HOPELESS)
