@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,9 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from augcli.train.record import Row
+
+ROOT = Path(__file__).parents[1]
+MYPY = pytest.StashKey[subprocess.Popen[str]]()
 
 CLASSES = ("circle", "square", "stripes")
 PER_CLASS = 8
@@ -123,3 +129,35 @@ def tiny() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODELS, "tiny", build)
         yield "tiny"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let mypy work beside the tests, if its own is among them: it takes half a minute."""
+    asked = any("mypy" in getattr(item, "fixturenames", ()) for item in session.items)
+    if not asked or session.config.option.collectonly:
+        return
+    # Under its import name: mypy does not follow setuptools' `package-dir`.
+    folder = tempfile.TemporaryDirectory(prefix="augcli-mypy-")
+    Path(folder.name, "augcli").symlink_to(ROOT, target_is_directory=True)
+    options = ("--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", os.devnull)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mypy", *options],
+        cwd=folder.name, env={**os.environ, "MYPYPATH": folder.name},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+    def end() -> None:
+        with process:
+            process.kill()
+        folder.cleanup()
+
+    session.config.add_cleanup(end)
+    session.config.stash[MYPY] = process
+
+
+@pytest.fixture
+def mypy(request: pytest.FixtureRequest) -> tuple[int, str]:
+    """Mypy's exit code for the package, and what it said."""
+    process = request.config.stash[MYPY]
+    said, _ = process.communicate()
+    return process.returncode, said

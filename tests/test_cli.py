@@ -250,9 +250,9 @@ def test_the_newest_numbered_run_goes_on(
     """Interrupted in a folder that was named by number; the message is the command to give."""
     import shlex
 
-    from augcli.train import trainer
+    from augcli.train import epochs
 
-    train_epoch = trainer.train_epoch
+    train_epoch = epochs.train_epoch
 
     def stopped_in_the_second(state: Any, *rest: Any) -> None:
         if state.epoch == 1:
@@ -262,7 +262,7 @@ def test_the_newest_numbered_run_goes_on(
     monkeypatch.chdir(tmp_path)
     arguments = ("train", "--shards", str(dataset), "--epochs", "3", "--workers", "0")
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "train_epoch", stopped_in_the_second)
+        patch.setattr(epochs, "train_epoch", stopped_in_the_second)
         stopped = run(*arguments)
     assert stopped.exit_code == 130, stopped.stderr
     named = shlex.split(stopped.stderr.strip().splitlines()[-1].partition("with: augcli ")[2])
@@ -422,7 +422,7 @@ def test_on_error_fail_names_the_file(split_photos: Path, tmp_path: Path) -> Non
 
 def test_ctrl_c_saves_and_resume_ends_the_same(dataset: Path, tmp_path: Path) -> None:
     """A real process, a real SIGINT; the resumed run equals an undisturbed one."""
-    common = ("train", "--shards", dataset, "--epochs", 12, "--batch-size", 4, "--workers", 1)
+    common = ("train", "--shards", dataset, "--epochs", 8, "--batch-size", 4, "--workers", 1)
     out = tmp_path / "stopped"
     process = subprocess.Popen(
         [sys.executable, "-m", "augcli.cli", *map(str, common), "--json", "--out", str(out)],

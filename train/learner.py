@@ -59,8 +59,8 @@ def build_learner(
         AugcliError: torchvision's weights can't be downloaded.
     """
     model = build_model(config.model, len(classes), size, config.seed, config.stem)
-    least = max(1, smallest_batch // config.accumulate)
-    check_forward(model, config.model, size, min(2, least))
+    if smallest_batch // config.accumulate < 2:  # two samples at a time `build_model` has tried
+        check_forward(model, config.model, size, batch=1)
     report = None
     if config.weights is not None and pretrained:
         report = load_weights(model, config.model, config.weights, classes)

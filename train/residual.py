@@ -13,8 +13,17 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from augcli.train.residual_draws import Ids, draw_erased, draw_flips, draw_mixing, draw_shifts
-from augcli.train.residual_pixels import blend, erase_, move, paste_
+from augcli.train.residual_affine import Size, affine_matrices, warp
+from augcli.train.residual_draws import (
+    Ids,
+    draw_affine,
+    draw_colours,
+    draw_erased,
+    draw_flips,
+    draw_mixing,
+    draw_shifts,
+)
+from augcli.train.residual_pixels import blend, erase_, move, paste_, recolour
 from augcli.train.residual_spec import ResidualSpec
 
 
@@ -61,9 +70,19 @@ class Residual:
         self._rounds = rounds
 
     def __call__(
-        self, images: torch.Tensor, labels: torch.Tensor, ids: Ids, *, epoch: int, number: int
+        self,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        ids: Ids,
+        *,
+        epoch: int,
+        number: int,
+        size: Size | None = None,
     ) -> Mixed:
         """Batch `number` of `epoch`, both from 0, transformed.
+
+        `size`: what the model will get, in which `affine` resamples at once; without `affine`, and
+        by default, the size stays as given.
 
         `images` uint8 (B, 3, H, W) in channels_last memory, on any device, are not changed, but
         they are returned themselves when no draw touches them; `labels` int64 (B,) are on the
@@ -75,9 +94,10 @@ class Residual:
         """
         assert images.dtype == torch.uint8 and ids.dtype == np.uint64
         assert len(images) == len(labels) == len(ids)
-        mixing = draw_mixing(self._spec, self._seed, epoch, number, _size(images))
-        moved = self._moved(images, ids, epoch)
-        erased = self._erased(moved, images, ids, epoch)
+        moved = self._moved(images, ids, epoch, size or _size(images))
+        coloured = self._coloured(moved, ids, epoch)
+        erased = self._erased(coloured, images, ids, epoch)
+        mixing = draw_mixing(self._spec, self._seed, epoch, number, _size(erased))
         if mixing is None:
             return Mixed(erased, labels)
         if mixing.box is None:
@@ -87,26 +107,34 @@ class Residual:
         weights = torch.full(labels.shape, mixing.share, dtype=torch.float32, device=labels.device)
         return Mixed(mixed, labels, labels.roll(1), weights)
 
-    def _moved(self, images: torch.Tensor, ids: Ids, epoch: int) -> torch.Tensor:
-        """Flip and shift."""
+    def _moved(self, images: torch.Tensor, ids: Ids, epoch: int, size: Size) -> torch.Tensor:
+        """Flip, shift and affine."""
         flips = np.zeros(len(ids), np.bool_)
         if self._spec.flip:
             flips = draw_flips(self._seed, ids, epoch, self._rounds)
         limits = self._spec.shift_limits(*_size(images))
         down, right = draw_shifts(self._seed, ids, epoch, *limits)
-        return move(images, flips, down, right)
+        if self._spec.affine_strength is None:
+            return move(images, flips, down, right)
+        drawn = draw_affine(self._seed, ids, epoch, self._spec.affine_strength)
+        return warp(images, affine_matrices(drawn, flips, down, right, _size(images), size), size)
+
+    def _coloured(self, moved: torch.Tensor, ids: Ids, epoch: int) -> torch.Tensor:
+        if self._spec.colour_strength is None:
+            return moved
+        return recolour(moved, draw_colours(self._seed, ids, epoch, self._spec.colour_strength))
 
     def _erased(
-        self, moved: torch.Tensor, images: torch.Tensor, ids: Ids, epoch: int
+        self, coloured: torch.Tensor, images: torch.Tensor, ids: Ids, epoch: int
     ) -> torch.Tensor:
         if self._spec.erase_probability is None:
-            return moved
+            return coloured
         probability = self._spec.erase_probability
-        boxes = draw_erased(self._seed, ids, epoch, probability, _size(images))
-        return erase_(_own(moved, images), boxes) if boxes else moved
+        boxes = draw_erased(self._seed, ids, epoch, probability, _size(coloured))
+        return erase_(_own(coloured, images), boxes) if boxes else coloured
 
 
-def _size(images: torch.Tensor) -> tuple[int, int]:
+def _size(images: torch.Tensor) -> Size:
     return images.shape[2], images.shape[3]
 
 

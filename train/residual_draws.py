@@ -15,11 +15,16 @@ from augcli.manifests.hashing import view_seed
 from augcli.train.residual_spec import ResidualSpec
 
 Ids = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
 
 ERASE_AREA = (0.02, 0.33)
 """Share of the image's area."""
 ERASE_ASPECT = (0.3, 3.3)
 """Height over width."""
+LUMA = (0.299, 0.587, 0.114)
+"""Of R, G and B in grey (ITU-R BT.601), as in albumentations' and torchvision's saturation."""
+MIDDLE_GREY = 128
+"""What changes of contrast leave alone."""
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _LOW_HALF = (1 << 64) - 1
@@ -94,6 +99,31 @@ def draw_shifts(
     """Pixels in y and in x, int64 (B,) each, uniform from -most to most: where to read from."""
     down, right = _fractions(sample_words(seed, "shift", epoch, ids, 2))
     return _whole(down, -most_y, most_y), _whole(right, -most_x, most_x)
+
+
+def draw_affine(seed: int, ids: Ids, epoch: int, strength: float) -> Floats:
+    """Zoom, turn in radians, and moves down and right as shares of the sides: float64 (4, B).
+
+    Zooms lie between 1 / (1 + strength) and 1 + strength, uniform in their logarithm; turns go up
+    to `strength` radians either way, and moves to half of it.
+    """
+    zoom, turn, down, right = 2 * _fractions(sample_words(seed, "affine", epoch, ids, 4)) - 1
+    most = strength / 2
+    return np.stack([(1 + strength) ** zoom, strength * turn, most * down, most * right])
+
+
+def draw_colours(seed: int, ids: Ids, epoch: int, strength: float) -> Floats:
+    """For each sample a matrix of R, G, B and 1 to R, G and B, 0..255: float64 (B, 3, 4).
+
+    Saturation, contrast and brightness in turn, each by a factor uniform in 1 - strength to
+    1 + strength: the distance from the pixel's own grey, from middle grey, and from black.
+    """
+    words = sample_words(seed, "colour", epoch, ids, 3)
+    factors = 1 + strength * (2 * _fractions(words) - 1)
+    saturation, contrast, brightness = factors[:, :, None, None]
+    mixed = saturation * np.eye(3) + (1 - saturation) * np.array(LUMA)
+    offset = np.broadcast_to(MIDDLE_GREY * (1 - contrast) * brightness, (len(ids), 3, 1))
+    return np.concatenate([brightness * contrast * mixed, offset], axis=2)
 
 
 def draw_erased(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from augcli.train.residual_draws import Box
+from augcli.train.residual_draws import Box, Floats
 
 GREY = 128
 """What normalises nearest to 0, with `step.MEAN`."""
@@ -75,6 +75,30 @@ def _reflected(places: torch.Tensor, side: int) -> torch.Tensor:
     """Places from -side + 1 to 2 * side - 2, folded into 0..side - 1."""
     places = places.abs()
     return torch.where(places < side, places, 2 * (side - 1) - places)
+
+
+def recolour(images: torch.Tensor, matrices: Floats) -> torch.Tensor:
+    """Each pixel's R, G, B and 1 times its image's matrix of (B, 3, 4), rounded, cut to 0..255."""
+    if images.device.type == "cpu":
+        return _recolour_each(images, matrices)
+    return recolour_together(images, matrices)
+
+
+def _recolour_each(images: torch.Tensor, matrices: Floats) -> torch.Tensor:
+    """`recolour` in memory."""
+    result = torch.empty_like(images, memory_format=torch.channels_last)
+    given, coloured = images.permute(0, 2, 3, 1).numpy(), result.permute(0, 2, 3, 1).numpy()
+    for row, matrix in enumerate(matrices):
+        cv2.transform(given[row], matrix, dst=coloured[row])
+    return result
+
+
+def recolour_together(images: torch.Tensor, matrices: Floats) -> torch.Tensor:
+    """`recolour` of all images at once."""
+    drawn = torch.from_numpy(matrices.astype(np.float32)).to(images.device)
+    pixels = images.permute(0, 2, 3, 1).to(torch.float32)
+    coloured = pixels @ drawn[:, None, :, :3].mT + drawn[:, None, None, :, 3]
+    return coloured.round_().clamp_(0, 255).to(torch.uint8).permute(0, 3, 1, 2)
 
 
 def erase_(images: torch.Tensor, boxes: list[tuple[int, Box]]) -> torch.Tensor:

@@ -28,6 +28,10 @@ class ResidualSpec:
     flip: bool = False
     shift_pixels: int | None = None
     """The most pixels in x and in y, or `SHIFT_BY_SIDE`."""
+    affine_strength: float | None = None
+    """Of `residual_draws.draw_affine`."""
+    colour_strength: float | None = None
+    """Of `residual_draws.draw_colours`."""
     erase_probability: float | None = None
     mixup_alpha: float | None = None
     """Mixup's shares follow Beta(alpha, alpha)."""
@@ -92,6 +96,8 @@ class Amount:
 TRANSFORMS = {
     "flip": Amount("flip", True, ""),
     "shift": Amount("shift_pixels", SHIFT_BY_SIDE, "a whole number of pixels, at least 1", 1e6),
+    "affine": Amount("affine_strength", 0.15, "a strength above 0 and up to 1", 1.0),
+    "colour": Amount("colour_strength", 0.2, "a strength above 0 and up to 1", 1.0),
     "erase": Amount("erase_probability", 0.25, "a probability above 0 and up to 1", 1.0),
     "mixup": Amount("mixup_alpha", 0.2, "an alpha above 0 and up to 100", 100.0),
     "cutmix": Amount("cutmix_alpha", 1.0, "an alpha above 0 and up to 100", 100.0),

@@ -13,7 +13,7 @@ import pytest
 from augcli.manifests import files
 from augcli.manifests.errors import AugcliError
 from augcli.train import checkpoint as checkpoint_module
-from augcli.train import trainer
+from augcli.train import saving
 from augcli.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.faults import told
@@ -36,7 +36,7 @@ def test_a_full_disk(
         saved.append(path)
         save_checkpoint(path, content)
 
-    monkeypatch.setattr(trainer, "save_checkpoint", save)
+    monkeypatch.setattr(saving, "save_checkpoint", save)
     out = tmp_path / "run"
     with pytest.raises(AugcliError) as failed:
         train(

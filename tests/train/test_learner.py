@@ -39,6 +39,13 @@ def test_by_default_all_layers_learn_at_one_rate() -> None:
     assert [group.name for group in made.groups] == ["stem", "stage 1", "stage 2", "head"]
 
 
+@pytest.mark.parametrize(("smallest_batch", "accumulate"), [(1, 1), (3, 2)])
+def test_a_last_part_of_one_sample_is_refused(smallest_batch: int, accumulate: int) -> None:
+    config = TrainConfig(model="resnet18", stem="standard", accumulate=accumulate)
+    with pytest.raises(UsageError, match="last batch of one sample"):
+        build_learner(config, CLASSES, (16, 16), CPU, smallest_batch)
+
+
 def test_rates_by_group() -> None:
     rates = peaks(learner(lrs="1e-4,1e-3,1e-2"))
     assert rates["head.weight"] == 0.01

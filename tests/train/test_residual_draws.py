@@ -16,6 +16,8 @@ from augcli.train.residual_draws import (
     Box,
     Ids,
     Mixing,
+    draw_affine,
+    draw_colours,
     draw_erased,
     draw_flips,
     draw_mixing,
@@ -108,6 +110,10 @@ def test_draws_stay_what_they_are() -> None:
     assert draw_flips(7, ids, 3, 4).tolist() == [True, True, False, True, True]
     down, right = draw_shifts(7, ids, 3, 9, 9)
     assert down.tolist() == [-4, -7, 3, -7, -2] and right.tolist() == [5, 4, 1, 3, -8]
+    zoom, turn, _, right = draw_affine(7, ids, 3, 0.2)[:, 0]
+    assert [zoom, turn, right] == pytest.approx([1.1150624, 0.0966637, -0.0180787], abs=1e-6)
+    red, _, _ = draw_colours(7, ids, 3, 0.2)[0].tolist()
+    assert red == pytest.approx([1.141168, -0.086526, -0.016804, -14.737678], abs=1e-5)
     erased = draw_erased(7, ids, 3, 0.5, (64, 96))
     assert erased == [(0, Box(19, 61, 5, 51)), (1, Box(2, 40, 39, 57))]
     spec = parse_residual("mixup,cutmix")
@@ -120,6 +126,8 @@ PER_SAMPLE: dict[str, Callable[[int, Ids, int], list[object]]] = {
     "shift": lambda seed, ids, epoch: list(
         zip(*(offsets.tolist() for offsets in draw_shifts(seed, ids, epoch, 3, 9)), strict=True)
     ),
+    "affine": lambda seed, ids, epoch: draw_affine(seed, ids, epoch, 0.3).T.tolist(),
+    "colour": lambda seed, ids, epoch: draw_colours(seed, ids, epoch, 0.3).tolist(),
     "erase": lambda seed, ids, epoch: [
         dict(draw_erased(seed, ids, epoch, 0.5, (24, 32))).get(row) for row in range(len(ids))
     ],
@@ -182,6 +190,44 @@ def test_shifts_are_uniform_and_independent() -> None:
     flips = draw_flips(0, IN_ORDER, 0, None)
     assert near(float(np.corrcoef(flips, right)[0, 1]), 0, 1 / MANY**0.5)
     assert not any(offsets.any() for offsets in draw_shifts(0, IN_ORDER, 0, 0, 0))
+
+
+def test_affine_draws_fill_their_ranges_and_are_independent() -> None:
+    drawn = draw_affine(0, IN_ORDER, 0, 0.2)
+    zoom, turn, down, right = drawn
+    for values, most in ((np.log(zoom), np.log(1.2)), (turn, 0.2), (down, 0.1), (right, 0.1)):
+        assert np.abs(values).max() <= most
+        counts = np.histogram(values, bins=10, range=(-most, most))[0]
+        assert all(near(n, MANY / 10, (MANY * 0.09) ** 0.5) for n in counts)
+    shifts = draw_shifts(0, IN_ORDER, 0, 99, 99)
+    correlations = np.corrcoef([*drawn, *shifts]) - np.eye(6)
+    assert np.abs(correlations).max() < 4.5 / MANY**0.5
+
+
+def test_colours_are_three_factors() -> None:
+    """Greys show contrast and brightness: the saturation leaves them alone."""
+    matrices = draw_colours(0, IN_ORDER, 0, 0.3)
+    white, black, middle = (matrices @ np.array([v, v, v, 1.0]) for v in (255, 0, 128))
+    for greys in (white, black, middle):
+        np.testing.assert_allclose(greys, greys[:, :1] @ np.ones((1, 3)), atol=1e-9)
+    brightness = middle[:, 0] / 128
+    contrast = (white - black)[:, 0] / 255 / brightness
+    red_over_green = (matrices @ np.array([100.0, 0, 0, 0]))[:, :2]
+    saturation = (red_over_green[:, 0] - red_over_green[:, 1]) / 100 / brightness / contrast
+    factors = np.stack([saturation, contrast, brightness])
+    assert factors.min() >= 0.7 and factors.max() <= 1.3
+    for values in factors:
+        counts = np.histogram(values, bins=10, range=(0.7, 1.3))[0]
+        assert all(near(n, MANY / 10, (MANY * 0.09) ** 0.5) for n in counts)
+    assert np.abs(np.corrcoef(factors) - np.eye(3)).max() < 4.5 / MANY**0.5
+
+
+def test_full_strength_takes_all_colour_away_at_most() -> None:
+    """A saturation near 0 leaves a grey of the pixel's own lightness."""
+    matrices = draw_colours(0, IN_ORDER, 0, 1.0)
+    flattest = matrices[np.ptp(matrices[:, :, 0], axis=1).argmin()]
+    grey = flattest @ np.array([200.0, 30.0, 90.0, 1.0])
+    assert np.ptp(grey) < 1
 
 
 @pytest.mark.parametrize("probability", [0.25, 0.9, 1.0])

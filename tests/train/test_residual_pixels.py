@@ -19,6 +19,8 @@ from augcli.train.residual_pixels import (
     move,
     move_together,
     paste_,
+    recolour,
+    recolour_together,
 )
 
 Move = Callable[..., torch.Tensor]
@@ -107,6 +109,23 @@ def test_images_in_another_memory_order_move_alike(size: tuple[int, int]) -> Non
         assert result.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("how", [recolour, recolour_together])
+@pytest.mark.parametrize("count", COUNTS)
+def test_coloured_pixels(how: Callable[..., torch.Tensor], count: int) -> None:
+    """Matrices that leave 0..255 at both ends."""
+    images = random_images(count, (9, 20))
+    before = images.clone()
+    matrices = np.random.default_rng(1).normal(0.3, 0.6, (count, 3, 4))
+    matrices[:, :, 3] *= 50
+    result = how(images, matrices)
+    assert result.dtype == torch.uint8 and result.shape == images.shape
+    assert is_channels_last(result)
+    for image, matrix, pixels in zip(pixels_of(images), matrices, pixels_of(result), strict=True):
+        expected = (image @ matrix[:, :3].T + matrix[:, 3]).clip(0, 255)
+        assert np.abs(pixels - expected).max() < 0.8  # OpenCV has weights of 10 bits
+    assert torch.equal(images, before)
+
+
 def test_erased_pixels() -> None:
     images = random_images(4, (9, 20))
     expected = pixels_of(images)
@@ -174,4 +193,7 @@ def test_a_cuda_device_makes_the_same_pixels() -> None:
     assert is_channels_last(move(there, *drawn)) and is_channels_last(blend(there, 0.3))
     assert torch.equal(move(there, *drawn).cpu(), move(images, *drawn))
     torch.testing.assert_close(blend(there, 0.3).cpu(), blend(images, 0.3), rtol=0, atol=5e-5)
+    matrices = np.random.default_rng(1).normal(0.3, 0.6, (7, 3, 4))
+    coloured = recolour(there, matrices).cpu().int() - recolour(images, matrices).int()
+    assert coloured.abs().max() <= 1
     assert torch.equal(paste_(there, Box(1, 9, 2, 8)).cpu(), paste_(images, Box(1, 9, 2, 8)))

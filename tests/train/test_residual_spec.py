@@ -14,9 +14,11 @@ from augcli.train.residual_spec import SHIFT_BY_SIDE, TRANSFORMS, ResidualSpec, 
 
 
 def test_names_alone_have_their_defaults() -> None:
-    assert parse_residual("flip,shift,erase,mixup,cutmix") == ResidualSpec(
+    assert parse_residual("flip,shift,affine,colour,erase,mixup,cutmix") == ResidualSpec(
         flip=True,
         shift_pixels=SHIFT_BY_SIDE,
+        affine_strength=0.15,
+        colour_strength=0.2,
         erase_probability=0.25,
         mixup_alpha=0.2,
         cutmix_alpha=1.0,
@@ -49,6 +51,7 @@ def test_what_is_not_named_is_not_asked_for(name: str) -> None:
         ("cutmix,flip", "flip,cutmix=1.0"),
         (" mixup = 0.20 , shift , erase", "shift,erase=0.25,mixup=0.2"),
         ("shift=007,erase=1", "shift=7,erase=1.0"),
+        ("colour=0.10,affine", "affine=0.15,colour=0.1"),
         ("mixup=1E-05", "mixup=1e-05"),
     ],
 )
@@ -67,7 +70,7 @@ def test_the_canonical_text_says_the_same_whatever_the_order() -> None:
 
 @pytest.mark.parametrize("text", ["rotate", "flip,rotate=3", "Flip", "flip;shift", "flip shift"])
 def test_unknown_names_list_the_choices(text: str) -> None:
-    expected = r"--residual: unknown transform '.+': choose from flip, shift, erase, mixup, cutmix$"
+    expected = rf"--residual: unknown transform '.+': choose from {', '.join(TRANSFORMS)}$"
     with pytest.raises(UsageError, match=expected):
         parse_residual(text)
 
@@ -85,7 +88,7 @@ def test_duplicates(text: str) -> None:
 
 
 @pytest.mark.parametrize("amount", ["", "0", "-1", "nan", "inf", "1e999", "1_0", "x", "0x1", "١"])
-@pytest.mark.parametrize("name", ["shift", "erase", "mixup", "cutmix"])
+@pytest.mark.parametrize("name", [name for name in TRANSFORMS if name != "flip"])
 def test_bad_amounts_are_named(name: str, amount: str) -> None:
     expected = f"--residual {name}={amount}: expected {TRANSFORMS[name].expected}"
     with pytest.raises(UsageError) as caught:
@@ -95,7 +98,16 @@ def test_bad_amounts_are_named(name: str, amount: str) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["shift=2.0", "shift=1e1", "shift=99999999", "erase=1.01", "mixup=100.5", "cutmix=1=2"],
+    [
+        "shift=2.0",
+        "shift=1e1",
+        "shift=99999999",
+        "erase=1.01",
+        "affine=1.1",
+        "colour=2",
+        "mixup=100.5",
+        "cutmix=1=2",
+    ],
 )
 def test_amounts_out_of_bounds(part: str) -> None:
     with pytest.raises(UsageError, match=f"--residual {part}: expected"):

@@ -64,24 +64,37 @@ def range_test_of(
         UsageError: an option that doesn't suit the model, or a peak of 0.
         Interrupted, OtherRankEndedError, AugcliError: as `find_lr`.
     """
+    together = together or Together()
+    with own_random_state(device):
+        with together.one_voice():
+            lr = _tested_lr(config)
+            learner = build_learner(
+                config, sources.classes, sources.size, device, sources.train.smallest_batch
+            )
+        if note is not None and learner.weights is not None:
+            for line in learner.weights.lines():
+                note(line)
+        seed_draws(config.seed, device)
+        with closing(training_batches(sources.train, Alteration(config, sources), device)) as shown:
+            return find_lr(
+                learner.model,
+                learner.optimizer,
+                lr,
+                shown,
+                learner.forward,
+                learner.rules,
+                sweep,
+                together=together,
+                stop=stop,
+                report=report,
+            )
+
+
+def _tested_lr(config: TrainConfig) -> float:
     lr = resolve_lr(config.opt, config.lr, config.lrs)
     if not lr:
         raise UsageError("--lrs: the head's rate, the last, is 0: a range test needs one above 0")
-    learner = build_learner(
-        config, sources.classes, sources.size, device, sources.train.smallest_batch
-    )
-    if note is not None and learner.weights is not None:
-        for line in learner.weights.lines():
-            note(line)
-    batches = training_batches(sources.train, Alteration(config, sources), device)
-    with own_random_state(device), closing(batches):
-        seed_draws(config.seed, device)
-        return find_lr(
-            *(learner.model, learner.optimizer, lr, batches, learner.forward, learner.rules, sweep),
-            together=together,
-            stop=stop,
-            report=report,
-        )
+    return lr
 
 
 def found_rate(
@@ -102,11 +115,8 @@ def found_rate(
         UsageError: `--lrs` is given too, or the run was started otherwise.
         Interrupted, OtherRankEndedError, AugcliError: as `find_lr`, or nothing was found.
     """
-    if config.lrs is not None:
-        raise UsageError(
-            "--lr auto and --lrs: --lrs says the rates itself: take --lr-mult, or scale them as "
-            "augcli lr-find with the same --lrs recommends"
-        )
+    with together.one_voice():
+        _check_alone(config)
     if config.resume:
         return FoundRate(_rate_of(run, together), None)
     sweep = Sweep()
@@ -122,6 +132,14 @@ def found_rate(
     return FoundRate(lr, test)
 
 
+def _check_alone(config: TrainConfig) -> None:
+    if config.lrs is not None:
+        raise UsageError(
+            "--lr auto and --lrs: --lrs says the rates itself: take --lr-mult, or scale them as "
+            "augcli lr-find with the same --lrs recommends"
+        )
+
+
 def _picked(test: RangeTest) -> tuple[str, float]:
     try:
         return test.pick(RULE_NAMES[0])
@@ -133,7 +151,8 @@ def _picked(test: RangeTest) -> tuple[str, float]:
 
 def _rate_of(run: RunFolder, together: Together) -> float:
     with together.one_voice():
-        lr = load_for_all(run.last, together).identity.get("config", {}).get("lr")
+        begun_with = load_for_all(run.last, together).identity.get("config")
+        lr = begun_with.get("lr") if isinstance(begun_with, dict) else None
         if not isinstance(lr, float):
             raise UsageError(
                 f"--lr {AUTO_LR}: {run.folder} was started without it: resume it without --lr"

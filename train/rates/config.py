@@ -9,8 +9,9 @@ from augcli.manifests.settings import setting, setting_of
 from augcli.train.config import TrainConfig
 
 SWEEPS = ("exponential", "linear")
-RULE_NAMES = ("valley", "steep", "slide", "minimum/10")
-"""In the order in which they are asked, the first one being the default."""
+RULE_NAMES = ("steep", "minimum/10", "slide", "valley")
+"""In the order in which they are asked. The first is the default, for it came nearest to the best
+rate of a grid (docs/lr-find.md); `slide` may be far too high, and `valley` far too low."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,14 @@ def lr_find(
     training = _training(config)
     check_model_name(training.model)
     device = choose_device(training.device)
+    with _told(config.plot):
+        config.plot.parent.mkdir(parents=True, exist_ok=True)
     opened = open_sources(training, device)
     with closing(opened.sources):
         tell(opened, left_out, note)
         test = range_test_of(training, opened.sources, device, sweep, report=report, note=note)
-    _draw(config.plot, test)
+    with _told(config.plot):
+        draw_range_test(config.plot, test)
     return _result(test, config, training)
 
 
@@ -93,10 +96,10 @@ def _training(config: LrFindConfig) -> TrainConfig:
     return training
 
 
-def _draw(path: Path, test: RangeTest) -> None:
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw_range_test(path, test)
+        yield
     except OSError as error:
         raise AugcliError(f"{path}: can't be written: {error.strerror or error}") from error
 

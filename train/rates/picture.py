@@ -38,7 +38,7 @@ def draw_range_test(path: Path, test: RangeTest) -> None:
     found = [(said.rate, name) for name, said in test.suggestions.items() if said.rate is not None]
     for row, (rate, name) in enumerate(sorted(found)):
         _mark(axes, test, rate, name, row)
-    _dress(axes, test, len(found))
+    _dress(axes, test)
     pictures.save_figure(figure, path)
 
 
@@ -71,7 +71,7 @@ def _mark(axes: Axes, test: RangeTest, rate: float, name: str, row: int) -> None
     )  # fmt: skip
 
 
-def _dress(axes: Axes, test: RangeTest, marks: int) -> None:
+def _dress(axes: Axes, test: RangeTest) -> None:
     axes.set_xlabel("learning rate", fontsize=10)
     axes.set_ylabel("training loss (cross-entropy, nats)", fontsize=10)
     axes.grid(color="#E4E4E4", linewidth=0.8)

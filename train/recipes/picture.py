@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augcli.train.pictures import NEUTRAL, TRAIN, VALIDATION, new_figure, save_figure
+from augcli.train.pictures import TRAIN, VALIDATION, new_figure, save_figure
 from augcli.train.record import Row
 
 if TYPE_CHECKING:
@@ -18,21 +18,18 @@ SHADE = "#00000010"
 
 
 def draw_recipe(path: Path, result: RecipeResult) -> None:
-    """Loss, accuracy and learning rate over all epochs; every second training is shaded."""
-    figure = new_figure(width=12.0, height=8.5)
-    panels = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
+    """Loss and accuracy over all epochs; every second training is shaded."""
+    figure = new_figure(width=12.0, height=7.0)
+    panels = figure.subplots(2, 1, sharex=True)
     rows = [row for done in result.steps for row in done.result.rows]
     epochs = range(1, len(rows) + 1)
     _lines(panels[0], epochs, rows, "loss", "loss, nats")
     _lines(panels[1], epochs, rows, "accuracy", "accuracy")
-    panels[2].plot(epochs, [row.lr for row in rows], "o-", color=NEUTRAL, markersize=3)
-    panels[2].set_yscale("log")
-    panels[2].set_ylabel("learning rate\nat the epoch's end")
-    panels[2].set_xlabel("epochs, over all trainings")
+    panels[1].set_xlabel("epochs, over all trainings")
     _mark_steps(panels, result.steps)
     _mark_best(panels[1], result)
     panels[0].legend(loc="upper right")
-    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.07, top=0.9, hspace=0.08)
+    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.08, top=0.88, hspace=0.08)
     save_figure(figure, path)
 
 
@@ -57,7 +54,7 @@ def _mark_steps(panels: Sequence[Axes], steps: Sequence[Done]) -> None:
         panels[0].text(
             (start + end) / 2,
             1.02,
-            f"{done.step.name.replace('-', chr(10), 1)}\nlr {done.lr:.2g}",
+            f"{done.step.name.replace('-', chr(10), 1)}\npeak lr {done.lr:.2g}",
             transform=panels[0].get_xaxis_transform(),
             ha="center",
             va="bottom",

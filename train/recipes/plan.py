@@ -44,7 +44,7 @@ def head_steps(config: RecipeConfig, shards: str) -> list[Step]:
         freeze_bn=FROZEN_NORMS[0] if config.freeze_bn else None,
     )
     first = Step(
-        "head-on-activations",
+        "head-activations",
         "the frozen layers see each stored view once; the head learns on what they made of it",
         dataclasses.replace(
             frozen, precompute=True, epochs=config.head_epochs, sched="cosine", lr=_lr(config)
@@ -53,8 +53,8 @@ def head_steps(config: RecipeConfig, shards: str) -> list[Step]:
     if not config.head_cycles:
         return [first]
     second = Step(
-        "head-on-views",
-        f"the head learns on augmented views, in cycles of {config.cycle_len} epochs",
+        "head-views",
+        f"the head learns on augmented views, in cycles of {_epochs(config.cycle_len)}",
         dataclasses.replace(
             frozen,
             epochs=config.head_cycles * config.cycle_len,
@@ -72,7 +72,7 @@ def cycle_step(config: RecipeConfig, shards: str, number: int) -> Step:
     return Step(
         f"all-cycle-{number}",
         f"all layers learn, each group {config.lr_mult:g} times as fast as the one before it, for "
-        f"a cycle of {epochs} epochs",
+        f"a cycle of {_epochs(epochs)}",
         dataclasses.replace(
             _base(config, shards),
             epochs=epochs,
@@ -106,6 +106,10 @@ def _base(config: RecipeConfig, shards: str) -> TrainConfig:
         if field.name in names and field.name not in own
     }
     return TrainConfig(source="shards", shards=shards, weights=config.weights, **shared)
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def _lr(config: RecipeConfig) -> float | str:

@@ -38,8 +38,8 @@ def write_report(result: RecipeResult) -> None:
 
 
 def steps_table(result: RecipeResult) -> Table:
-    """What each training reached, for people."""
-    head = ["training", "epochs", "peak lr", "s", "train loss", "val loss", "val accuracy", ""]
+    """What each training reached at its best epoch, for people; the one kept has a star."""
+    head = ["training", "epochs", "lr", "s", "loss", "val. loss", "val. acc."]
     return [head, *(_line(done, kept=done is result.best) for done in result.steps)]
 
 
@@ -59,14 +59,13 @@ def summary(result: RecipeResult) -> str:
 def _line(done: Done, kept: bool) -> list[str]:
     best = done.best
     return [
-        done.step.name,
+        f"{done.step.name} *" if kept else done.step.name,
         str(len(done.result.rows)),
         f"{done.lr:.2g}",
         f"{sum(row.seconds for row in done.result.rows):.1f}",
         f"{best.train_loss:.4f}",
         "" if best.val_loss is None else f"{best.val_loss:.4f}",
         "" if best.val_accuracy is None else f"{best.val_accuracy:.1%}",
-        "kept" if kept else "",
     ]
 
 
@@ -74,8 +73,8 @@ def _page(result: RecipeResult) -> Page:
     page = Page(f"Fine-tuning {result.config.model}, step by step")
     page.text(summary(result))
     page.table(steps_table(result))
-    page.text("Each line is that training's best epoch by validation.")
-    page.picture(result.folder / PICTURE_FILE, "loss, accuracy and learning rate by epoch")
+    page.text("Each line is that training's best epoch by validation; * is the one kept.")
+    page.picture(result.folder / PICTURE_FILE, "loss and accuracy by epoch")
     for done in result.steps:
         _add_step(page, done)
     page.heading("Again")

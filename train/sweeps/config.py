@@ -36,7 +36,7 @@ ONE_FOR_ALL = (*HOW_ONLY, "seed", "shuffle_buffer")
 """Fields that have one value in all runs of a sweep; so do all flags."""
 NOT_TAKEN = ("out", "resume")
 """Fields that the sweep decides itself."""
-WITH_COMMAS = ("residual", "milestones", "lrs")
+WITH_COMMAS = ("residual", "milestones", "lrs", "sizes", "size_epochs", "size_batches")
 """Options whose values have commas in them: several values of these have slashes between."""
 
 OWN_WORDS = {
@@ -98,7 +98,8 @@ def _varied(field: dataclasses.Field[Any]) -> tuple[str, Any, Any]:
     """The field as text, or None for the default of training."""
     words, shown_default = _words(field)
     choices = field.metadata["choices"]
-    among = f": {', '.join(choices)}" if choices else ""
+    is_number = field.metadata["minimum"] is not None
+    among = f": {', '.join(choices)}" if choices and not is_number else ""
     between = ", with / between" if field.name in WITH_COMMAS else ""
     text = f"{words}{among}; or several{between}"
     return field.name, str | None, setting(None, text, shown_default=shown_default)

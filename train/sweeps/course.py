@@ -54,7 +54,8 @@ class Course:
     def goes_on(self, trial: Trial, row: Row) -> bool:
         """Hear of an epoch, and say whether the training should go on."""
         accuracy = "" if row.val_accuracy is None else f", {row.val_accuracy:.1%}"
-        what = f"{trial.label}: epoch {row.epoch} of {trial.config.epochs}{accuracy}"
+        epochs = "" if trial.config.budget else f" of {trial.config.epochs}"
+        what = f"{trial.label}: epoch {row.epoch}{epochs}{accuracy}"
         self._hear(what, len(self.ended), self.total)
         return self._search.goes_on(trial, row)
 

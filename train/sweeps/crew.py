@@ -20,7 +20,7 @@ from augcli.train.memory import allowed_bytes
 from augcli.train.record import Row
 from augcli.train.stop import Interrupted, StopRequest
 from augcli.train.sweeps.course import Course
-from augcli.train.sweeps.trial import Outcome, Trial
+from augcli.train.sweeps.trial import FAILED, Outcome, Trial
 from augcli.train.sweeps.worker import Worker
 
 CORES_PER_JOB = 4
@@ -57,10 +57,10 @@ def train_side_by_side(course: Course, device: str, jobs: int) -> None:
             if stop.signal is not None:
                 crew.stop()
             for worker, trial, message in crew.messages():
-                if isinstance(message, Outcome):
-                    course.end(trial, message)
-                elif message is not None:
+                if isinstance(message, Row):
                     worker.answer(goes_on=course.goes_on(trial, message))
+                elif stop.signal is None or message.state != FAILED:
+                    course.end(trial, message)
         if stop.signal is not None:
             raise Interrupted("stopped", stop.signal)
 
@@ -105,8 +105,8 @@ class Crew:
             worker = self._workers[number] = Worker(_threads(self._jobs), gpu)
         worker.train(trial, _with_share(trial.config, self._jobs))
 
-    def messages(self) -> Iterator[tuple[Worker, Trial, Row | Outcome | None]]:
-        """An epoch, or the outcome, of each training that has news; None: it was interrupted."""
+    def messages(self) -> Iterator[tuple[Worker, Trial, Row | Outcome]]:
+        """An epoch, or the outcome, of each training that has news; it has failed if it stopped."""
         busy = self._busy
         ready = wait([worker.pipe for worker in busy], PATIENCE_SECONDS)
         for worker in (worker for worker in busy if worker.pipe in ready):
@@ -116,7 +116,6 @@ class Crew:
                 worker.trial = None
             if worker.is_lost:
                 self._workers[self._workers.index(worker)] = None
-                message = None if self._stopping else message
             yield worker, trial, message
 
     def stop(self) -> None:

@@ -15,6 +15,8 @@ from augcli.train.sweeps.trial import DIVERGED, PRUNED
 
 NEAR_THE_END = 0.05
 """The part of a range that counts as its end."""
+LEAST_TRIED = 3
+"""Of fewer numbers, one at an end is no news."""
 MAX_NAMED = 3
 
 
@@ -73,13 +75,13 @@ def _side(space: Space, name: str, value: float) -> str | None:
     domain = space.factors[name]
     if isinstance(domain, Choices):
         numbers = [number for number in domain.values if isinstance(number, int | float)]
+        if len(numbers) < LEAST_TRIED:
+            return None
         low, high = value <= min(numbers), value >= max(numbers)
     else:
         steps = domain.parts(round(1 / NEAR_THE_END))
         low, high = steps[0].holds(value), steps[-1].holds(value)
     [field] = [field for field in fields(TrainConfig) if field.name == name]
-    if low and high:
-        return None
     if low and value != field.metadata["minimum"]:
         return "low"
     return "high" if high and value != field.metadata["maximum"] else None

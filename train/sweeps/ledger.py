@@ -18,6 +18,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.config import TrainConfig
+from augcli.train.identity import plain_config
 from augcli.train.record import RunFolder
 from augcli.train.sweeps.config import HOW_ONLY
 from augcli.train.sweeps.datasets import Datasets
@@ -97,18 +98,17 @@ class Ledger:
     def outcome(self, trial: Trial, *, pruned_counts: bool) -> Outcome | None:
         """How the training ended, or None when it is to be begun or gone on with.
 
-        What failed is tried again; what was pruned is gone on with unless `pruned_counts`. A
-        finished run with damaged files counts as failed.
+        What failed is tried again; what was pruned is gone on with unless `pruned_counts`. A run
+        that ended and has damaged files counts as failed.
         """
-        run = RunFolder(trial.folder)
+        run, entry = RunFolder(trial.folder), self._entries[trial.folder]
         try:
             if run.record.exists():
                 return read_finished(run)
+            if entry.state == DIVERGED or (entry.state == PRUNED and pruned_counts):
+                return Outcome(entry.state, entry.message, rows_so_far(run))
         except AugcliError as error:
             return Outcome(FAILED, str(error))
-        entry = self._entries[trial.folder]
-        if entry.state == DIVERGED or (entry.state == PRUNED and pruned_counts):
-            return Outcome(entry.state, entry.message, rows_so_far(run))
         return None
 
     def begin(self, trial: Trial) -> None:
@@ -146,10 +146,11 @@ class Ledger:
         raise AssertionError
 
     def _decided(self, config: TrainConfig) -> dict[str, Any]:
+        plain = plain_config(config)
         options = {
-            field.name: value
+            field.name: plain[field.name]
             for field in _DECIDING
-            if (value := getattr(config, field.name)) != field.default
+            if plain[field.name] != field.default
         }
         place = self._datasets.place_of(config)
         return {"options": options, "data": dict(place.identity), "versions": self._versions}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augcli.train import pictures
+from augcli.train.config import AUTO_LR
 from augcli.train.optimizers import resolve_lr
 from augcli.train.sweeps.domains import Value
 from augcli.train.sweeps.panels import (
@@ -49,7 +50,10 @@ def draw_rates(path: Path, result: SweepResult) -> None:
     space = result.space
     by = _lines_by(space)
     colours = Colours(space, by)
-    shown = groups(space, result.standings, apart=["lr", *([by] if by else [])])
+    known = [each for each in result.standings if is_known(each)]
+    if not known:
+        return
+    shown = groups(space, known, apart=["lr", *([by] if by else [])])
     columns = min(len(shown), MAX_COLUMNS)
     rows = math.ceil(len(shown) / columns)
     size = (7.0, 4.2) if len(shown) == 1 else (4.0 * columns + 0.6, 3.2 * rows + 0.5)
@@ -60,8 +64,8 @@ def draw_rates(path: Path, result: SweepResult) -> None:
         _draw(axes, group, colours, result)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
-    _set_limits(panels[0], result.standings, space)
-    add_legend(figure, colours, list(panels), result.standings, {**RING, "linestyle": "none"})
+    _set_limits(panels[0], known, space)
+    add_legend(figure, colours, list(panels), known, {**RING, "linestyle": "none"})
     pictures.save_figure(figure, path)
 
 
@@ -125,7 +129,12 @@ def _draw_at_foot(
 def lr_of(standing: Standing) -> float:
     """The learning rate of a combination, if need be the default of its optimiser."""
     config = standing.ended[0].trial.config
-    return resolve_lr(config.opt, config.lr)
+    return resolve_lr(config.opt, config.lr, config.lrs)
+
+
+def is_known(standing: Standing) -> bool:
+    """Whether the learning rate was given, and not found by each training for itself."""
+    return standing.ended[0].trial.config.lr != AUTO_LR
 
 
 def _set_limits(axes: Axes, standings: Sequence[Standing], space: Space) -> None:

@@ -118,7 +118,8 @@ def _value(name: str, item: str, text: str) -> Value:
         return None
     value: Value = item
     kind = _number_type(name)
-    if kind is not None:
+    words = _FIELDS[name].metadata["choices"] or ()
+    if kind is not None and item not in words:
         try:
             value = kind(item)
         except ValueError:

@@ -15,10 +15,10 @@ from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import exclusive_lock
 from augcli.manifests.settings import check_settings, option_name
 from augcli.train.command import command_line
+from augcli.train.course import check_course
 from augcli.train.faults import told
 from augcli.train.models import check_model_name
 from augcli.train.residual_spec import parse_residual
-from augcli.train.schedules.registry import check_schedule
 from augcli.train.step import choose_device
 from augcli.train.stop import Interrupted
 from augcli.train.sweeps.config import GRID, StudyConfig
@@ -76,9 +76,11 @@ def _checked(space: Space, config: StudyConfig) -> Space:
             if getattr(config, name) is not None:
                 raise UsageError(f"{option_name(name)} goes with --search random or tpe")
         for values in space.grid():
-            check_schedule(space.config(values))
+            check_course(space.config(values))
     else:
         check_optuna(config)
+    if config.prune is not None and space.options_of("budget") != (None,):
+        raise UsageError("--prune judges by epoch: give --epochs instead of --budget")
     return space
 
 

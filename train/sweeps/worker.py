@@ -52,10 +52,10 @@ class Worker:
         """Tell it, as it waits after an epoch, whether to go on."""
         self._send(goes_on)
 
-    def received(self) -> Row | Outcome | None:
-        """An epoch, or how the training ended; None: it was interrupted, and saved."""
+    def received(self) -> Row | Outcome:
+        """An epoch, or how the training ended; it has failed if a signal stopped it."""
         try:
-            message: Row | Outcome | None = self.pipe.recv()
+            message: Row | Outcome = self.pipe.recv()
         except (EOFError, OSError):
             self.is_lost = True
             self._process.join()
@@ -112,8 +112,8 @@ def _serve(pipe: Connection, threads: int, gpu: str | None, parent: int) -> None
     while (config := _received(pipe)) is not None:
         try:
             pipe.send(run_trial(config, goes_on))
-        except Interrupted:
-            pipe.send(None)
+        except Interrupted as stopped:
+            pipe.send(Outcome(FAILED, str(stopped)))
 
 
 def _received(pipe: Connection) -> TrainConfig | None:

@@ -206,8 +206,8 @@ def test_views_that_can_not_be_read(sources: Sources) -> None:
 
 
 def test_where_a_rule_finds_nothing_the_next_one_is_asked() -> None:
-    said = {"minimum/10": Suggestion(0.01), "steep": Suggestion(None, "flat"),
-            "valley": Suggestion(None, "flat"), "slide": Suggestion(0.12345)}  # fmt: skip
+    said = {"minimum/10": Suggestion(None, "flat"), "steep": Suggestion(None, "flat"),
+            "valley": Suggestion(0.01), "slide": Suggestion(0.12345)}  # fmt: skip
     test = RangeTest(Sweep(), (), (), (), None, said)
-    assert test.pick("valley") == ("slide", 0.12)
-    assert test.pick("minimum/10") == ("minimum/10", 0.01)
+    assert test.pick("steep") == ("slide", 0.12)
+    assert test.pick("valley") == ("valley", 0.01)

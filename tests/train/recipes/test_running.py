@@ -46,11 +46,11 @@ def names(result: RecipeResult) -> list[str]:
 def test_steps_follow_on_each_other_and_the_best_is_kept(config: RecipeConfig) -> None:
     told: list[str] = []
     result = recipe(config, note=told.append)
-    assert names(result)[:3] == ["head-on-activations", "head-on-views", "all-cycle-1"]
+    assert names(result)[:3] == ["head-activations", "head-views", "all-cycle-1"]
     steps = config.out / "steps"
     before = {
-        "head-on-views": "head-on-activations/best.pt",
-        "all-cycle-1": "head-on-views/best.pt",
+        "head-views": "head-activations/best.pt",
+        "all-cycle-1": "head-views/best.pt",
     }
     for name, weights in {**before, "all-cycle-2": "all-cycle-1/last.pt"}.items():
         for done in result.steps:
@@ -81,7 +81,7 @@ def test_steps_follow_on_each_other_and_the_best_is_kept(config: RecipeConfig) -
 
 def test_interrupted_it_goes_on_and_ends_the_same(config: RecipeConfig, tmp_path: Path) -> None:
     def stop(name: str, step: Progress) -> None:
-        if name == "head-on-views" and step.batch == 1:
+        if name == "head-views" and step.batch == 1:
             signal.raise_signal(signal.SIGINT)
 
     whole = recipe(config)
@@ -90,7 +90,7 @@ def test_interrupted_it_goes_on_and_ends_the_same(config: RecipeConfig, tmp_path
         recipe(cut, progress=stop)
     steps: list[str] = []
     again = recipe(cut, progress=lambda name, step: steps.append(name))
-    assert "head-on-activations" not in steps and "head-on-views" in steps
+    assert "head-activations" not in steps and "head-views" in steps
     losses: list[Any] = [
         [(r.train_loss, r.val_loss) for done in result.steps for r in done.result.rows]
         for result in (whole, again)

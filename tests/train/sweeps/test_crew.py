@@ -98,6 +98,20 @@ def test_a_killed_process_is_a_failed_training_and_the_rest_goes_on() -> None:
     assert trainings.ended["a"].state == trainings.ended["b"].state == FINISHED
 
 
+def test_a_training_that_someone_stops_is_a_failed_one() -> None:
+    trainings = Trainings("endless", "a")
+
+    def stop() -> None:
+        if trainings.heard[-1] == ("endless", 1):
+            for process in multiprocessing.active_children():
+                os.kill(process.pid or 0, signal.SIGTERM)
+
+    trainings.on_row = stop
+    train_side_by_side(trainings, "cpu", jobs=1)  # type: ignore[arg-type]
+    assert trainings.ended["endless"] == Outcome(FAILED, "saved")
+    assert trainings.ended["a"].state == FINISHED
+
+
 def test_what_is_not_to_go_on_does_not() -> None:
     trainings = Trainings("hopeless", "a")
     train_side_by_side(trainings, "cpu", jobs=2)  # type: ignore[arg-type]
@@ -122,6 +136,7 @@ def test_a_signal_stops_all_saved(number: signal.Signals) -> None:
 
 def test_an_error_here_leaves_no_process_behind() -> None:
     trainings = Trainings("endless", "endless")
+    threads = threading.active_count()
 
     def fail() -> None:
         raise KeyError
@@ -129,7 +144,7 @@ def test_an_error_here_leaves_no_process_behind() -> None:
     trainings.on_row = fail
     with pytest.raises(KeyError):
         train_side_by_side(trainings, "cpu", jobs=2)  # type: ignore[arg-type]
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
 
 
 def test_each_gpu_has_its_own_trainings(monkeypatch: pytest.MonkeyPatch) -> None:

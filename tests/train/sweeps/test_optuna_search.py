@@ -136,6 +136,13 @@ def test_what_is_hopeless_ends_early_and_has_no_other_seeds(
 
 
 @needs_optuna
+def test_epochs_that_nobody_knows_are_not_judged(config_of: Made) -> None:
+    config = config_of(search="tpe", prune="median", budget="1m", epochs=None)
+    with pytest.raises(UsageError, match="--prune judges by epoch"):
+        sweep(config)
+
+
+@needs_optuna
 def test_what_diverged_is_as_bad_as_can_be() -> None:
     space = parse_space(SweepConfig(search="tpe", lr="1e-4..1e4"))
     known = tried(space, 12)

@@ -22,6 +22,7 @@ def space(**options: Any) -> Any:
     [
         ("lr", "1e-4, 1e-3,0.01", (1e-4, 1e-3, 1e-2)),
         ("lr", "default,1e-3,0.001", (None, 1e-3)),
+        ("lr", "auto,0.01", ("auto", 0.01)),
         ("epochs", "5,10", (5, 10)),
         ("policy", "side-on,rotate-flip+augmix", ("side-on", "rotate-flip+augmix")),
         (

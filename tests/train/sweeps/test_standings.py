@@ -141,7 +141,8 @@ def test_what_is_said() -> None:
         ({"lr": "0.1,0.2,0.3"}, {"lr": 0.1}, "low"),
         ({"lr": "0.3,0.2,0.1"}, {"lr": 0.3}, "high"),
         ({"lr": "0.1,0.2,0.3"}, {"lr": 0.2}, None),
-        ({"weight_decay": "0,0.1"}, {"weight_decay": 0.0}, None),  # there is nothing below
+        ({"lr": "0.1,0.2"}, {"lr": 0.2}, None),  # of two, one must be
+        ({"weight_decay": "0,0.1,1"}, {"weight_decay": 0.0}, None),  # there is nothing below
         ({"lr": "1e-4..1", "search": "tpe"}, {"lr": 0.9}, "high"),
         ({"lr": "1e-4..1", "search": "tpe"}, {"lr": 0.5}, None),
     ],

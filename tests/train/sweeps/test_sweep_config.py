@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from augcli.train.config import TrainConfig
 from augcli.train.identity import FREE_ON_RESUME
-from augcli.train.sweeps.config import HOW_ONLY, NOT_TAKEN, VARIED, SweepConfig
+from augcli.train.sweeps.config import HOW_ONLY, NOT_TAKEN, VARIED, WITH_COMMAS, SweepConfig
 
 OF_TRAINING = {field.name: field for field in dataclasses.fields(TrainConfig)}
 OF_SWEEP = {field.name: field for field in dataclasses.fields(SweepConfig)}
@@ -26,9 +27,20 @@ def test_what_varies_decides_results_and_what_does_not_decide_does_not_vary() ->
     assert asked | {"epochs", "source", "size"} <= set(VARIED)
 
 
+def test_values_with_commas_have_other_separators() -> None:
+    """An option whose help shows such a value: a list of them could not be told from one."""
+    shown = {
+        name
+        for name in VARIED
+        if re.search(r"as [\w.=-]+,[\w.=-]+", OF_TRAINING[name].metadata["help"])
+    }
+    assert shown == set(WITH_COMMAS)
+
+
 def test_help_names_choices_and_how_to_give_several() -> None:
-    opt = OF_SWEEP["opt"].metadata["help"]
-    assert opt.endswith(": sgd, adam, adamw, rmsprop; or several") or "; or several" in opt
+    opt, lr = (OF_SWEEP[name].metadata["help"] for name in ("opt", "lr"))
+    assert opt.startswith("optimiser: sgd, adam, ") and opt.endswith("; or several")
+    assert lr.endswith("as augcli lr-find does; or several")
     assert "with / between" in OF_SWEEP["residual"].metadata["help"]
     assert OF_SWEEP["workers"].metadata == OF_TRAINING["workers"].metadata
     assert OF_SWEEP["sched"].metadata["shown_default"] == "onecycle"

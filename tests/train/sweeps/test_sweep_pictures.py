@@ -23,7 +23,8 @@ from augcli.train.sweeps.trial import DIVERGED, FINISHED, Measured, Outcome, Tri
 
 def ended(space: Space, values: Values, seed: int = 0, epochs: int = 3) -> Ended:
     config = dataclasses.replace(space.config(values, seed), out=Path("x"))
-    lr = float(values.get("lr") or 0.1)
+    given = values.get("lr")
+    lr = float(given) if isinstance(given, float) else 0.1
     share = 1 / (1 + lr)
     rows = tuple(
         Row(epoch, 2 / epoch, share, 1.0, share * epoch / epochs, lr, 1.0, 0.1, 10.0)
@@ -89,6 +90,17 @@ def test_rates_have_a_line_for_each_schedule(monkeypatch: pytest.MonkeyPatch) ->
     drawn.figure.draw_without_rendering()
     labels = [label.get_text() for label in drawn.panels[0].get_xticklabels()]
     assert labels == ["0.01", "0.1", "100"]
+
+
+def test_a_rate_that_each_training_found_has_no_place_among_rates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = Drawn(monkeypatch)
+    result = result_of(lr="auto,0.01,0.1")
+    lr_picture.draw_rates(Path("x"), result)
+    assert len(drawn.panels[0].lines[0].get_xdata()) == 2
+    curves_picture.draw_curves(Path("x"), result)
+    assert drawn.legend == ["lr auto", "lr 0.01", "lr 0.1", "best"]
 
 
 def test_a_range_has_a_bar_of_colour_and_no_panels(monkeypatch: pytest.MonkeyPatch) -> None:
