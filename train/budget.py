@@ -1,6 +1,6 @@
 """`--budget`: a run by the clock, in whole epochs, whose schedule ends when the time does.
 
-How many epochs that will be nobody knows before. At the begin of each, what is left of the schedule
+How many epochs that will be nobody knows before. At the start of each, what is left of the schedule
 is divided evenly among as many as the time left is good for; those decisions are the timeline's
 marks, which a checkpoint keeps. All else follows from the marks, as in a run by epochs.
 """
@@ -8,6 +8,7 @@ marks, which a checkpoint keeps. All else follows from the marks, as in a run by
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import statistics
 import time
@@ -44,13 +45,11 @@ def parse_duration(option: str, text: str) -> float:
         UsageError: no duration, or an empty one; the message names `option`.
     """
     match = _DURATION.fullmatch(text.strip().lower())
-    parts = match.groups() if match else ()
-    seconds = sum(
-        float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1), strict=bool(parts))
-    )
-    if not seconds:
+    hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total or not math.isfinite(total):
         raise UsageError(f"{option}: '{shown(text)}' is no duration: expected one as 90s or 1h30m")
-    return seconds
+    return total
 
 
 def nominal_run(config: TrainConfig, batches_per_epoch: int) -> tuple[TrainConfig, int]:
@@ -97,7 +96,7 @@ class Clock:
 
 
 class Budget:
-    """Decides at the begin of each epoch where on the schedule it ends; ranks decide alike."""
+    """Decides at the start of each epoch where on the schedule it ends; ranks decide alike."""
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class Timeline:
         return self.marks[-1] == self.steps
 
     def stage(self, epoch: int) -> Stage:
-        """The stage of an epoch whose begin is known; after the run's end, its last."""
+        """The stage of an epoch whose start is known; after the run's end, its last."""
         starts = [stage.start for stage in self.stages]
         return self.stages[bisect_right(starts, self.marks[epoch]) - 1]
 
