@@ -126,5 +126,5 @@ def _training_images(sources: Sources, state: RunState) -> Iterator[torch.Tensor
     batch_size = state.timeline.stages[-1].batch_size
     batches = on_device(iter(sources.train.batches(state.epoch, 0, batch_size)), state.device)
     for number, batch in enumerate(batches):
-        alter = state.alteration.of(batch, state.epoch, number)
+        alter = state.alteration.of(batch, state.epoch, number, state.forward.size)
         yield alter(batch.images.to(state.device), batch.labels.to(state.device)).images

@@ -6,9 +6,9 @@ workers; `labels` are int64, shape (B,), indices into `classes`; `keys` name the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +101,8 @@ class Source(Protocol):
 class Sources:
     """The splits of one reference dataset; `validation` and `test` views are fit only.
 
-    `size` is the (height, width) of every view in pixels.
+    `size` is the (height, width) of every view in pixels; `policies` are those that training views
+    are augmented by, in serialised form: the dataset's, and those of single classes.
     """
 
     classes: tuple[str, ...]
@@ -109,6 +110,7 @@ class Sources:
     train: Source
     validation: Source | None
     test: Source | None
+    policies: tuple[Mapping[str, Any], ...] = ()
 
     def close(self) -> None:
         """Close every split's source."""

@@ -19,8 +19,8 @@ from augcli.manifests.settings import setting, setting_of
 SOURCES = ("shards", "on-the-fly", "none")
 OPTIMISERS = ("sgd", "adam", "adamw", "rmsprop", "muon")
 SCHEDULES = (
-    *("constant", "step", "multistep", "exponential", "cosine", "sgdr"),
-    *("cyclic", "onecycle", "plateau"),
+    *("constant", "step", "multistep", "exponential", "linear"),
+    *("cosine", "sgdr", "cyclic", "onecycle", "plateau"),
 )
 CYCLIC_MODES = ("triangular", "triangular2", "exp_range")
 DEVICES = ("auto", "cpu", "cuda")
@@ -30,7 +30,9 @@ FROZEN_NORMS = ("frozen", "all")
 REMOTE_SHUFFLE_BUFFER = 10_000
 """Samples: what comes from a URL is read one shard after another."""
 LOADERS = ("auto", "threads", "processes")
-AUTO_LR = "auto"
+AUTO, NONE = "auto", "none"
+"""Where an option is left to the run, or does nothing."""
+AUTO_LR = AUTO
 """A learning rate that a range test is to find."""
 
 _MODEL_HELP = "small, or a torchvision classification model by name"
@@ -58,9 +60,9 @@ class TrainConfig:
         None, "preset or policy file, with --data", shown_default="the manifest's"
     )
     residual: str | None = setting(
-        None,
-        "fresh transforms of whole batches, as flip,shift,erase,mixup,cutmix",
-        shown_default="none",
+        AUTO,
+        "fresh transforms of whole batches, as flip,affine,colour,erase,cutmix; auto: what the "
+        "policy does as well, and erase; or none",
     )
     model: str = setting("small", _MODEL_HELP)
     stem: str = setting(
@@ -90,11 +92,11 @@ class TrainConfig:
         "train for so long instead of --epochs, validation and all, as 90s, 6m or 1h30m",
         shown_default="none",
     )
-    batch_size: int = setting(32, "views per optimiser step", minimum=1)
+    batch_size: int = setting(64, "views per optimiser step", minimum=1)
     sizes: str | None = setting(
-        None,
-        "image sizes to train at in turn, rising, as 64,96,128",
-        shown_default="the dataset's",
+        AUTO,
+        "image sizes to train at in turn, rising, as 64,96,128; auto: from half of the dataset's "
+        "on, for small from scratch; or none",
     )
     size_epochs: str | None = setting(
         None,
@@ -106,7 +108,11 @@ class TrainConfig:
         "--batch-size at each of --sizes, as 128,64,32; auto: as many pixels in each batch",
         shown_default="the same at each",
     )
-    opt: str = setting("adamw", "optimiser", choices=OPTIMISERS)
+    opt: str = setting(
+        AUTO,
+        "optimiser; auto: muon from scratch, adamw with --weights",
+        choices=(AUTO, *OPTIMISERS),
+    )
     lr: float | str | None = setting(
         None,
         "peak learning rate; auto finds one by a range test, as augcli lr-find does",
@@ -129,7 +135,7 @@ class TrainConfig:
         minimum=0.0,
         shown_default="by optimiser",
     )
-    sched: str = setting("onecycle", "learning-rate schedule", choices=SCHEDULES)
+    sched: str = setting("linear", "learning-rate schedule", choices=SCHEDULES)
     warmup_epochs: float | None = setting(
         None,
         "epochs of linear warm-up; cyclic and onecycle have their own",

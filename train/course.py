@@ -67,5 +67,4 @@ def check_course(config: TrainConfig) -> None:
     Raises:
         UsageError: as `build_course`, but for what the data decide.
     """
-    size = 0 if config.sizes is None else last_size(config, 0)
-    build_course(config, size, samples=1, share=Share(), validated=True)
+    build_course(config, last_size(config, 0), samples=1, share=Share(), validated=True)

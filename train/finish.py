@@ -23,7 +23,7 @@ from augcli.train.evaluate import Evaluation, evaluate
 from augcli.train.identity import plain_config, split_samples
 from augcli.train.metrics import per_class_recall, wilson_interval
 from augcli.train.models import parameter_count
-from augcli.train.optimizers import resolve_lr, resolve_weight_decay
+from augcli.train.optimizers import optimiser_of, resolve_lr, resolve_weight_decay
 from augcli.train.record import MAKE_ANEW, Row, RunFolder, read_record, write_record
 from augcli.train.state import RunState
 from augcli.train.together import Together
@@ -80,8 +80,8 @@ def finish(
         run.record,
         {
             "config": plain_config(config),
-            "lr": resolve_lr(config.opt, config.lr, config.lrs),
-            "weight_decay": resolve_weight_decay(config.opt, config.weight_decay),
+            "lr": resolve_lr(optimiser_of(config), config.lr, config.lrs),
+            "weight_decay": resolve_weight_decay(optimiser_of(config), config.weight_decay),
             "parameters": parameter_count(state.model),
             "precision": state.identity["precision"],
             "versions": _versions(),

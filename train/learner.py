@@ -17,6 +17,7 @@ from augcli.train.layer_groups import LayerGroup, layer_groups
 from augcli.train.models import Size, build_model, check_forward
 from augcli.train.optimizers import (
     build_optimizer,
+    optimiser_of,
     parameter_groups,
     resolve_lr,
     resolve_weight_decay,
@@ -85,16 +86,17 @@ def build_learner(
 
 
 def _optimizer(config: TrainConfig, model: nn.Module, groups: Sequence[LayerGroup]) -> Optimizer:
-    lr = resolve_lr(config.opt, config.lr, config.lrs)
+    name = optimiser_of(config)
+    lr = resolve_lr(name, config.lr, config.lrs)
     lrs = None if config.lrs is None else parse_lrs(config.lrs)
     return build_optimizer(
-        config.opt,
+        name,
         parameter_groups(
             model,
             lr,
-            resolve_weight_decay(config.opt, config.weight_decay),
+            resolve_weight_decay(name, config.weight_decay),
             layers=groups,
             rates=group_rates(lr, groups, lrs, config.lr_mult),
-            opt=config.opt,
+            opt=name,
         ),
     )

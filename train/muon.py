@@ -17,7 +17,9 @@ from torch.optim.optimizer import required
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """a, b and c of the polynomial aX + bX³ + cX⁵, which draws singular values in 0..1 to near 1 fast,
 rather than exactly."""
-ITERATIONS = 5
+ITERATIONS = 3
+"""As the author takes for convolutional networks, for whose matrices it is enough (K. Jordan,
+airbench94_muon.py, https://github.com/KellerJordan/cifar10-airbench); the post has 5."""
 MOMENTUM = 0.95
 BETAS = (0.9, 0.999)
 EPS = 1e-8
@@ -27,7 +29,7 @@ EPS = 1e-8
 def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
     """(rows, columns) -> the same shape, about U Vᵀ of the matrix U S Vᵀ, by Newton and Schulz.
 
-    Singular values come to 0.7..1.2, unless they are tiny beside the largest. Computed in
+    Singular values come to 0.6..1.2, but for those that are tiny beside all together. Computed in
     bfloat16 on GPUs, as the post does, and in the matrix's own precision on CPUs.
     """
     wide = matrix.to(torch.bfloat16) if matrix.is_cuda else matrix

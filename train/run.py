@@ -13,8 +13,8 @@ from augcli.train.budget import Clock
 from augcli.train.config import TrainConfig
 from augcli.train.course import check_course
 from augcli.train.models import check_model_name
-from augcli.train.residual_spec import parse_residual
 from augcli.train.run_folder import run_folder
+from augcli.train.settling import check_residual
 from augcli.train.sources import make_data, open_sources, source_of, tell
 from augcli.train.step import choose_device
 from augcli.train.stop import StopRequest
@@ -51,8 +51,7 @@ def train(
     config = check_settings(config)
     check_model_name(config.model)
     check_course(config)
-    if config.residual is not None:
-        config = dataclasses.replace(config, residual=str(parse_residual(config.residual)))
+    check_residual(config.residual)
     world = world_of_environment()
     device = choose_device(config.device, world)
     source = source_of(config)

@@ -18,7 +18,7 @@ from augcli.manifests.errors import AugcliError, UsageError, unknown_name
 from augcli.manifests.manifest import read_manifest
 from augcli.manifests.settings import check_settings, option_name
 from augcli.train.config import SCHEDULES, ScheduleConfig, TrainConfig
-from augcli.train.optimizers import resolve_lr
+from augcli.train.optimizers import optimiser_of, resolve_lr
 from augcli.train.order import Batching
 from augcli.train.schedules.base import NOTHING_SEEN
 from augcli.train.schedules.registry import SCHEDULES as METHODS
@@ -143,7 +143,9 @@ def schedule(config: ScheduleConfig) -> ScheduleResult:
     samples = _samples(config)
     steps_per_epoch = Batching(samples, config.batch_size).batches
     forecasts = tuple(
-        Forecast(one.sched, build_schedule(one, steps_per_epoch), resolve_lr(one.opt, one.lr))
+        Forecast(
+            one.sched, build_schedule(one, steps_per_epoch), resolve_lr(optimiser_of(one), one.lr)
+        )
         for one in asked
     )
     result = ScheduleResult(

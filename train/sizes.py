@@ -13,16 +13,39 @@ from itertools import accumulate, pairwise
 from augcli.manifests.errors import UsageError
 from augcli.manifests.inputs import shown
 from augcli.manifests.settings import option_name
-from augcli.train.config import TrainConfig
+from augcli.train.config import AUTO, NONE, TrainConfig
 from augcli.train.pace import Stage
 
 LEAST_SIZE = 8
-AUTO = "auto"
+ONE_SIZE = (None, AUTO, NONE)
+"""`--sizes` of a run that has none, or none yet: see `settling`."""
+AUTO_SHARES = (1 / 2, 2 / 3, 5 / 6, 1)
+"""Of the dataset's size. The smallest has a quarter of the pixels."""
+AUTO_MULTIPLE = 8
+AUTO_LEAST_SIZE = 32
+"""`auto` begins with no fewer pixels: what smaller images show is another matter."""
+
+
+def auto_sizes(config: TrainConfig, size: int) -> str | None:
+    """What `--sizes auto` stands for with images of `size` pixels; None: that size alone.
+
+    Networks with features to keep are not shown small images, nor are others than the default one,
+    which may not take them.
+    """
+    fresh = config.model == TrainConfig.model and config.weights is None and not config.precompute
+    chosen = config.size_epochs is not None or config.size_batches is not None
+    if not fresh or chosen or size * AUTO_SHARES[0] < AUTO_LEAST_SIZE:
+        return None
+    sizes = [round(share * size / AUTO_MULTIPLE) * AUTO_MULTIPLE for share in AUTO_SHARES[:-1]]
+    sizes = [*sorted({each for each in sizes if each < size}), size]
+    if config.budget is None:
+        sizes = sizes[-config.epochs :]
+    return ",".join(map(str, sizes)) if len(sizes) > 1 else None
 
 
 def last_size(config: TrainConfig, size: int) -> int:
     """The size in pixels that a run on images of `size` is measured at: that of its last stage."""
-    return size if config.sizes is None else _sizes(config.sizes)[-1]
+    return size if config.sizes in ONE_SIZE else _sizes(config.sizes)[-1]
 
 
 def stages_of(config: TrainConfig, size: int, steps: int) -> tuple[Stage, ...]:
@@ -31,7 +54,7 @@ def stages_of(config: TrainConfig, size: int, steps: int) -> tuple[Stage, ...]:
     Raises:
         UsageError: options that don't suit each other, or sizes above `size`.
     """
-    if config.sizes is None:
+    if config.sizes in ONE_SIZE:
         for name in ("size_epochs", "size_batches"):
             if getattr(config, name) is not None:
                 raise UsageError(f"{option_name(name)} goes with --sizes, as --sizes 64,96,128")
@@ -57,7 +80,7 @@ def batch_sizes(config: TrainConfig) -> list[int]:
     Raises:
         UsageError: as `stages_of`.
     """
-    if config.sizes is None:
+    if config.sizes in ONE_SIZE:
         return [config.batch_size]
     sizes = _sizes(config.sizes)
     if config.size_batches is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +126,7 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
         train=train,
         validation=stored("val"),
         test=stored("test"),
+        policies=_acting(source, manifest.policy, *manifest.class_policies.values()),
     )
     description = {
         "source": source,
@@ -138,6 +139,10 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
         "versions": package_versions(PIXEL_PACKAGES),
     }
     return Opened(sources, description, (), tuple(loading.notes))
+
+
+def _acting(source: str, *policies: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return policies if source != "none" else ()
 
 
 def _order(
@@ -223,6 +228,7 @@ def _open_reference(config: TrainConfig, source: str, device: torch.device, worl
         train=_fresh(source, files, recipe, FolderFrames(files), loading, originals=True),
         validation=fitted("val"),
         test=fitted("test"),
+        policies=_acting(source, policy.serialized),
     )
     description = {
         "source": source,

@@ -24,7 +24,7 @@ from augcli.train.heads import Backbone, Features, Head
 from augcli.train.layer_groups import layer_groups
 from augcli.train.learner import build_learner
 from augcli.train.models import check_forward
-from augcli.train.optimizers import resolve_lr, set_lr
+from augcli.train.optimizers import optimiser_of, resolve_lr, set_lr
 from augcli.train.pace import Stage
 from augcli.train.random_state import seed_draws
 from augcli.train.record import Row
@@ -98,7 +98,7 @@ class RunState:
             self._head = Head(self.model, learner.groups)
         self._step = Step(self.shown, self.optimizer, self.shown_by, learner.rules, exchange)
         self.scaler = self._step.scaler
-        self._lr = resolve_lr(config.opt, config.lr, config.lrs)
+        self._lr = resolve_lr(optimiser_of(config), config.lr, config.lrs)
         self.alteration = Alteration(config, sources)
         self.plateau = NOTHING_SEEN
         self._factor = 0.0
@@ -172,9 +172,11 @@ class RunState:
             FloatingPointError: the loss is NaN or infinite.
         """
         self.take_rate(self.epoch, self.batch)
-        if self.forward.size is not None:
-            self._step.forward = dataclasses.replace(self.forward, size=self.stage.size)
-        outcome = self._step(batch, self.alteration.of(batch, self.epoch, self.batch), stop)
+        size = None if self.forward.size is None else self.stage.size
+        if size is not None:
+            self._step.forward = dataclasses.replace(self.forward, size=size)
+        alter = self.alteration.of(batch, self.epoch, self.batch, size)
+        outcome = self._step(batch, alter, stop)
         self.totals = dataclasses.replace(
             self.totals,
             loss_sum=self.totals.loss_sum + outcome.loss * outcome.samples,

@@ -30,6 +30,7 @@ from augcli.train.rates.range_test import Report
 from augcli.train.record import Row, RunFolder, write_args
 from augcli.train.run_folder import held
 from augcli.train.saving import checkpoint_of, restore, save_by_first, take_weights
+from augcli.train.settling import settled
 from augcli.train.state import RunState
 from augcli.train.step import choose_device
 from augcli.train.stop import Interrupted, StopRequest
@@ -72,7 +73,7 @@ def run_training(
             did not give each sample exactly once, a file can't be written, a loader process was
             killed, or another training is at work in `folder`.
     """
-    config = check_settings(config)
+    config = settled(check_settings(config), sources)
     together = together or Together()
     device = choose_device(config.device, together.world)
     run = RunFolder(folder)

@@ -37,7 +37,14 @@ def rounds(split_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def go(rounds: Path, out: Path, **more: Any) -> TrainResult:
     progress = more.pop("progress", None)
     config = TrainConfig(
-        shards=str(rounds), epochs=3, batch_size=7, freeze_to=-1, workers=0, device="cpu", out=out
+        shards=str(rounds),
+        epochs=3,
+        batch_size=7,
+        freeze_to=-1,
+        residual="none",
+        workers=0,
+        device="cpu",
+        out=out,
     )
     return train(dataclasses.replace(config, **more), progress=progress)
 

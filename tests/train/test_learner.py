@@ -32,7 +32,7 @@ def peaks(made: Learner) -> dict[str, float]:
 
 
 def test_by_default_all_layers_learn_at_one_rate() -> None:
-    made = learner(lr=0.01)
+    made = learner(lr=0.01, opt="adamw")
     assert set(peaks(made).values()) == {0.01}
     assert len(peaks(made)) == len(list(made.model.parameters()))
     assert (made.forward.mean, made.forward.std) == (MEAN, STD)
@@ -49,11 +49,11 @@ def test_a_last_part_of_one_sample_is_refused(smallest_batch: int, accumulate: i
 
 
 def test_rates_by_group() -> None:
-    rates = peaks(learner(lrs="1e-4,1e-3,1e-2"))
+    rates = peaks(learner(lrs="1e-4,1e-3,1e-2", opt="adamw"))
     assert rates["head.weight"] == 0.01
     assert rates["stem.conv.weight"] == 1e-4
     assert rates["body.4.conv.weight"] == 1e-3
-    rates = peaks(learner(lr=0.9, lr_mult=3.0))
+    rates = peaks(learner(lr=0.9, lr_mult=3.0, opt="sgd"))
     assert rates["head.bias"] == 0.9
     assert rates["body.4.conv.weight"] == pytest.approx(0.3)
     assert rates["stem.conv.weight"] == pytest.approx(0.9 / 81)
@@ -96,8 +96,16 @@ def test_muon_changes_hidden_kernels_and_adamw_the_rest() -> None:
     assert isinstance(made.optimizer, Muon)
     by_muon = {id(p) for g in made.optimizer.param_groups if g["muon"] for p in g["params"]}
     names = {n for n, p in made.model.named_parameters() if id(p) in by_muon}
-    assert "body.0.conv.weight" in names
-    assert not names & {"stem.conv.weight", "head.weight", "head.bias", "body.0.norm.weight"}
+    assert {"stem.conv.weight", "body.0.conv.weight"} <= names
+    assert not names & {"head.weight", "head.bias", "body.0.norm.weight"}
+
+
+def test_from_scratch_muon_and_from_weights_adamw(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save(learner().model.state_dict(), path)
+    assert isinstance(learner().optimizer, Muon)
+    assert isinstance(learner(weights=str(path)).optimizer, torch.optim.AdamW)
+    assert isinstance(learner(weights=str(path), opt="muon").optimizer, Muon)
 
 
 def test_weights_come_with_their_normalisation(tmp_path: Path) -> None:

@@ -163,8 +163,8 @@ def test_muon_takes_hidden_kernels_and_leaves_the_rest_to_adamw() -> None:
     groups = parameter_groups(model, 0.02, 0.01, layers, opt="muon")
     orthogonal: set[str] = set()
     for group, names in zip(groups, names_in(model, groups), strict=True):
-        assert group["peak_lr"] == pytest.approx(0.02 if group["muon"] else 0.003)
-        assert pytest.approx(0.15) == ADAMW_SHARE
+        assert group["peak_lr"] == pytest.approx(0.02 if group["muon"] else 0.0015)
+        assert pytest.approx(0.075) == ADAMW_SHARE
         orthogonal |= names if group["muon"] else set()
     assert orthogonal == {
         f"encoder.layers.encoder_layer_{block}.{kernel}"

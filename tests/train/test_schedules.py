@@ -95,6 +95,16 @@ def test_exponential_is_torchs() -> None:
 
 @pytest.mark.parametrize("epochs", [1, 10, 99])
 @pytest.mark.parametrize("min_lr", [None, 0.1])
+def test_linear_is_torchs(epochs: int, min_lr: float | None) -> None:
+    end, steps = (min_lr or 0) / PEAK, epochs * SPE
+    assert_torchs(
+        made(epochs, sched="linear", min_lr=min_lr),
+        lambda o: torchs.LinearLR(o, start_factor=1.0, end_factor=end, total_iters=steps),
+    )
+
+
+@pytest.mark.parametrize("epochs", [1, 10, 99])
+@pytest.mark.parametrize("min_lr", [None, 0.1])
 def test_cosine_is_torchs(epochs: int, min_lr: float | None) -> None:
     assert_torchs(
         made(epochs, sched="cosine", min_lr=min_lr),
@@ -276,7 +286,9 @@ def test_the_floor_is_the_same_share_for_every_group(options: dict[str, Any]) ->
         assert second == pytest.approx(first / 10)
 
 
-@pytest.mark.parametrize("name", ["constant", "step", "multistep", "exponential", "cosine"])
+@pytest.mark.parametrize(
+    "name", ["constant", "step", "multistep", "exponential", "linear", "cosine"]
+)
 def test_rises_to_one_peak_and_never_again(name: str) -> None:
     factors = ours(build_schedule(TrainConfig(sched=name, epochs=20), SPE))
     peak = factors.index(max(factors))
@@ -328,7 +340,7 @@ def test_without_a_length_three_cycles_fill_the_run() -> None:
         ({"sched": "cyclic", "cycle_mult": 2}, "--cycle-mult goes with --sched sgdr; not cyclic"),
         ({"sched": "cyclic", "gamma": 0.9}, "--gamma goes with --cyclic-mode exp_range, not"),
         ({"sched": "cosine", "warmup_epochs": 30.0}, "--warmup-epochs: 30 leaves nothing of the"),
-        ({"sched": "cosine", "min_lr": 1.0}, "--min-lr: 1 is above the peak learning rate, 0.00"),
+        ({"sched": "cosine", "min_lr": 1.0}, "--min-lr: 1 is above the peak learning rate, 0.08"),
         ({"sched": "multistep", "milestones": "a"}, "--milestones: 'a': expected whole epochs"),
         ({"sched": "multistep", "milestones": "3,,4"}, "expected whole epochs"),
         ({"sched": "multistep", "milestones": "4,3"}, "each must come after the one before"),

@@ -23,7 +23,7 @@ from augcli.train.summary import print_schedules
 
 
 def forecast(**options: Any) -> ScheduleResult:
-    return schedule(ScheduleConfig(**{"samples": 320, **options}))
+    return schedule(ScheduleConfig(**{"samples": 320, "batch_size": 32, **options}))
 
 
 def has_colour(path: Path, colour: str) -> bool:

@@ -542,7 +542,7 @@ def test_another_run_is_not_resumed_and_each_difference_is_named(whole: Path) ->
         resume(whole, config, description={"source": "other", "noise": [0, 60]})
     message = str(refused.value)
     assert "--lr: was 0.005, is now 0.1" in message
-    assert '--sched: was "onecycle", is now "step"' in message
+    assert '--sched: was "linear", is now "step"' in message
     assert 'source.source: was "synthetic", is now "other"' in message
     assert message.count(": was ") == 3
 
@@ -575,7 +575,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_a_bad_request_leaves_no_folder(tmp_path: Path) -> None:
-    for wrong in ({"model": "smal"}, {"epochs": 0}, {"sched": "linear"}, {"lr": float("nan")}):
+    for wrong in ({"model": "smal"}, {"epochs": 0}, {"sched": "linar"}, {"lr": float("nan")}):
         with pytest.raises(UsageError):
             train(tmp_path / "run", dataclasses.replace(CONFIG, **wrong))
     assert not (tmp_path / "run").exists()

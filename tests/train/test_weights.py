@@ -131,7 +131,7 @@ def test_a_stem_of_another_shape_stays(tmp_path: Path) -> None:
     before, wanted = state_of(model), state_of(donor)
     report = load_weights(model, "small", saved(tmp_path / "w.pt", wanted))
     assert report.initialised == ("stem.conv.weight",)
-    assert "64x12x3x3" in report.notes[0] and "64x48x3x3" in report.notes[0]
+    assert "32x12x3x3" in report.notes[0] and "32x48x3x3" in report.notes[0]
     wanted["stem.conv.weight"] = before["stem.conv.weight"]
     assert same(model, wanted)
 
@@ -193,7 +193,7 @@ def test_of_many_that_do_not_fit_ten_are_shown_and_all_counted(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("key", "shape"), [("head.weight", (5, 128)), ("stem.conv.weight", (32, 12, 3, 3))]
+    ("key", "shape"), [("head.weight", (5, 128)), ("stem.conv.weight", (64, 12, 3, 3))]
 )
 def test_another_width_is_not_explained(key: str, shape: tuple[int, ...], tmp_path: Path) -> None:
     content = state_of(small(1))

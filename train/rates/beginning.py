@@ -17,7 +17,7 @@ from augcli.train.batch import Sources
 from augcli.train.checkpoint import load_for_all
 from augcli.train.config import AUTO_LR, TrainConfig
 from augcli.train.learner import build_learner
-from augcli.train.optimizers import resolve_lr
+from augcli.train.optimizers import optimiser_of, resolve_lr
 from augcli.train.random_state import own_random_state, seed_draws
 from augcli.train.rates.config import RULE_NAMES
 from augcli.train.rates.picture import draw_range_test
@@ -91,7 +91,7 @@ def range_test_of(
 
 
 def _tested_lr(config: TrainConfig) -> float:
-    lr = resolve_lr(config.opt, config.lr, config.lrs)
+    lr = resolve_lr(optimiser_of(config), config.lr, config.lrs)
     if not lr:
         raise UsageError("--lrs: the head's rate, the last, is 0: a range test needs one above 0")
     return lr

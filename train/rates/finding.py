@@ -20,7 +20,7 @@ from augcli.train.rates.beginning import range_test_of
 from augcli.train.rates.config import LrFindConfig
 from augcli.train.rates.picture import draw_range_test
 from augcli.train.rates.range_test import RangeTest, Report, Sweep
-from augcli.train.residual_spec import parse_residual
+from augcli.train.settling import check_residual, settled
 from augcli.train.sources import open_sources, tell
 from augcli.train.step import choose_device
 from augcli.train.world import world_of_environment
@@ -80,7 +80,8 @@ def lr_find(
     opened = open_sources(training, device)
     with closing(opened.sources):
         tell(opened, left_out, note)
-        test = range_test_of(training, opened.sources, device, sweep, report=report, note=note)
+        asked = settled(training, opened.sources)
+        test = range_test_of(asked, opened.sources, device, sweep, report=report, note=note)
     with _told(config.plot):
         draw_range_test(config.plot, test)
     return _result(test, config, training)
@@ -91,8 +92,7 @@ def _training(config: LrFindConfig) -> TrainConfig:
     of_training = {field.name for field in dataclasses.fields(TrainConfig)}
     own = {name: value for name, value in vars(config).items() if name in of_training}
     training = TrainConfig(**own)
-    if training.residual is not None:
-        training = dataclasses.replace(training, residual=str(parse_residual(training.residual)))
+    check_residual(training.residual)
     return training
 
 

@@ -13,13 +13,14 @@ from typing import Any
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.manifests.settings import option_name
 from augcli.train.config import AUTO_LR, TrainConfig
-from augcli.train.optimizers import resolve_lr
+from augcli.train.optimizers import optimiser_of, resolve_lr
 from augcli.train.schedules.base import NOTHING_SEEN, PlateauState, Schedule, Span
 from augcli.train.schedules.constant import Constant
 from augcli.train.schedules.cosine import Cosine, Restarts
 from augcli.train.schedules.cyclic import Cyclic
 from augcli.train.schedules.drops import MultiStep, Step
 from augcli.train.schedules.exponential import Exponential
+from augcli.train.schedules.linear import Linear
 from augcli.train.schedules.onecycle import OneCycle
 from augcli.train.schedules.plateau import Plateau
 
@@ -28,6 +29,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "step": Step,
     "multistep": MultiStep,
     "exponential": Exponential,
+    "linear": Linear,
     "cosine": Cosine,
     "sgdr": Restarts,
     "cyclic": Cyclic,
@@ -77,8 +79,8 @@ class RunSchedule:
     def cycle_ends(self) -> tuple[int, ...]:
         """After how many steps of the run each whole cycle ends: where a snapshot is due.
 
-        cosine and onecycle are one cycle; sgdr and cyclic have several, the last of which may be
-        cut off by the end of the run; the others have none.
+        linear, cosine and onecycle are one cycle; sgdr and cyclic have several, the last of which
+        may be cut off by the end of the run; the others have none.
         """
         return tuple(self.warmup + end for end in self.schedule.cycle_ends())
 
@@ -175,7 +177,7 @@ def _floor(config: TrainConfig) -> float | None:
     """`--min-lr` as a share of the peak, so that every group has the same share of its own."""
     if config.min_lr is None:
         return None
-    peak = resolve_lr(config.opt, config.lr, config.lrs)
+    peak = resolve_lr(optimiser_of(config), config.lr, config.lrs)
     if config.min_lr > peak:
         raise UsageError(
             f"--min-lr: {config.min_lr:g} is above the peak learning rate, {peak:g}: give a lower "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from augcli.train import pictures
 from augcli.train.config import AUTO_LR
-from augcli.train.optimizers import resolve_lr
+from augcli.train.optimizers import optimiser_of, resolve_lr
 from augcli.train.sweeps.domains import Value
 from augcli.train.sweeps.panels import (
     END_MARKERS,
@@ -129,7 +129,7 @@ def _draw_at_foot(
 def lr_of(standing: Standing) -> float:
     """The learning rate of a combination, if need be the default of its optimiser."""
     config = standing.ended[0].trial.config
-    return resolve_lr(config.opt, config.lr, config.lrs)
+    return resolve_lr(optimiser_of(config), config.lr, config.lrs)
 
 
 def is_known(standing: Standing) -> bool:

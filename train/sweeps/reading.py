@@ -14,7 +14,7 @@ from augcli.manifests.errors import UsageError
 from augcli.manifests.inputs import shown
 from augcli.manifests.settings import check_settings, option_name
 from augcli.train.config import TrainConfig
-from augcli.train.optimizers import resolve_lr
+from augcli.train.optimizers import optimiser_of, resolve_lr
 from augcli.train.sweeps.config import GRID, VARIED, WITH_COMMAS, StudyConfig
 from augcli.train.sweeps.domains import Choices, Domain, Range, Value
 from augcli.train.sweeps.space import Space, word_for_default
@@ -40,7 +40,7 @@ def parse_space(config: StudyConfig) -> Space:
     domains = {name: _domain(name, text) for name in VARIED if (text := getattr(config, name))}
     varying = [name for name, domain in domains.items() if _varies(domain)]
     if not varying and not {"lr", "lrs"} & domains.keys():
-        domains["lr"] = _around_default(domains.get("opt"), config.search)
+        domains["lr"] = _around_default(domains, config.search)
         varying = ["lr"]
     if config.search == GRID:
         _refuse_ranges(config, domains)
@@ -63,9 +63,13 @@ def _varies(domain: Domain) -> bool:
     return isinstance(domain, Range) or len(domain.values) > 1
 
 
-def _around_default(opt: Domain | None, search: str) -> Domain:
-    name = opt.values[0] if isinstance(opt, Choices) else TrainConfig.opt
-    middle = resolve_lr(str(name), None)
+def _around_default(domains: Mapping[str, Domain], search: str) -> Domain:
+    first = {
+        name: domain.values[0]
+        for name in ("opt", "weights")
+        if isinstance(domain := domains.get(name), Choices)
+    }
+    middle = resolve_lr(optimiser_of(TrainConfig(**first)), None)  # type: ignore[arg-type]
     low, high = _rounded(middle / AROUND), _rounded(middle * AROUND)
     return Choices((low, middle, high)) if search == GRID else Range(low, high, whole=False)
 

@@ -18,7 +18,7 @@ from augcli.train.command import command_line
 from augcli.train.course import check_course
 from augcli.train.faults import told
 from augcli.train.models import check_model_name
-from augcli.train.residual_spec import parse_residual
+from augcli.train.settling import check_residual
 from augcli.train.step import choose_device
 from augcli.train.stop import Interrupted
 from augcli.train.sweeps.config import GRID, StudyConfig
@@ -69,8 +69,7 @@ def _checked(space: Space, config: StudyConfig) -> Space:
     for name in space.options_of("model"):
         check_model_name(str(name))
     for residual in space.options_of("residual"):
-        if residual is not None:
-            parse_residual(str(residual))
+        check_residual(None if residual is None else str(residual))
     if config.search == GRID:
         for name in ("trials", "prune"):
             if getattr(config, name) is not None:

@@ -19,7 +19,7 @@ def test_evaluate_prints_tables_or_json(folder_run: Path, tmp_path: Path) -> Non
     asked = ("evaluate", folder_run, "--out", tmp_path / "out", "--workers", 0)
     told = run(*asked, "--tta", "flip", "--corruptions", "pixelate")
     assert told.exit_code == 0, told.stderr
-    for words in ("Wilson", "circle", "mirror image", "McNemar", "pixelate", "look at"):
+    for words in ("Wilson", "circle", "mirror image", "difference", "pixelate", "look at"):
         assert words in told.stdout
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert f"{record['accuracy']:.1%}" in told.stdout

@@ -69,6 +69,22 @@ def test_each_stage_has_its_images_batches_and_stretch_of_the_schedule(
     assert result.record["steps"] == 9
 
 
+def test_what_resamples_anyway_does_so_at_once_to_the_size_of_the_stage(
+    runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+    call = Forward.__call__
+
+    def watched(self: Forward, model: Any, images: torch.Tensor) -> torch.Tensor:
+        if model.training:
+            given.append((images.shape[2], self.size or 0))
+        return call(self, model, images)
+
+    monkeypatch.setattr(Forward, "__call__", watched)
+    runs.train("whole", **TWO, residual="affine", swa_start=0.5)
+    assert set(given) == {(8, 8), (16, 16)}
+
+
 @pytest.mark.parametrize(
     "more",
     [TWO, {**TWO, "sizes": "8,12", "residual": "flip,cutmix"}, {**TWO, "sched": "plateau"}],

@@ -34,7 +34,7 @@ def space(**options: Any) -> Any:
                 "basic",
             ),
         ),
-        ("residual", "none/flip,shift=2/mixup", (None, "flip,shift=2", "mixup")),
+        ("residual", "none/flip,shift=2/mixup", ("none", "flip,shift=2", "mixup")),
         ("milestones", "30,60/10,20", ("30,60", "10,20")),
         ("source", "none,shards", ("none", "shards")),
     ],
@@ -69,7 +69,7 @@ def test_a_range_of_many_sizes_is_logarithmic() -> None:
         ({"lr": "0.1,-1"}, "--lr: -1.0 is too small"),
         ({"lr": "nan,1"}, "--lr: nan is not a finite number"),
         ({"epochs": "1.5,2"}, "'1.5' is no whole number"),
-        ({"sched": "cosine,linear"}, "--sched: unknown 'linear': choose from constant"),
+        ({"sched": "cosine,linar"}, "--sched: unknown 'linar': choose from constant"),
         ({"lr": "1e-5..1e-1"}, "--lr 1e-5..1e-1: a grid has no ranges: list"),
         ({"lr": "1..0.1", "search": "tpe"}, "--lr 1..0.1: expected a range as LOW..HIGH"),
         ({"model": "small,"}, "--model small,: a value is missing"),
@@ -89,9 +89,10 @@ def test_one_value_is_for_all() -> None:
 
 
 def test_with_nothing_to_vary_the_learning_rate_does() -> None:
-    assert space().factors == {"lr": Choices((0.0003, 0.003, 0.03))}
+    assert space().factors == {"lr": Choices((0.008, 0.08, 0.8))}
     assert space(opt="sgd", epochs="3").factors == {"lr": Choices((0.01, 0.1, 1.0))}
-    assert space(search="tpe").factors == {"lr": Range(0.0003, 0.03, whole=False)}
+    assert space(search="tpe").factors == {"lr": Range(0.008, 0.8, whole=False)}
+    assert space(weights="some.pt").factors == {"lr": Choices((0.0003, 0.003, 0.03))}
     assert space(lr="0.1").factors == {}
     assert space(opt="sgd,adam").factors == {"opt": Choices(("sgd", "adam"))}
 
@@ -125,4 +126,4 @@ def test_numbers_are_written_short_and_read_back() -> None:
     for number in (1e-5, 0.001, 0.1, 3e-4, 1.0, 100.0, 0.123456789, 1 / 3):
         assert float(text_of("lr", number)) == number
     assert [text_of("lr", number) for number in (0.001, 1e-5)] == ["0.001", "1e-05"]
-    assert text_of("lr", None) == "default" and text_of("residual", None) == "none"
+    assert text_of("lr", None) == "default" and text_of("weights", None) == "none"

@@ -39,8 +39,9 @@ def test_values_with_commas_have_other_separators() -> None:
 
 def test_help_names_choices_and_how_to_give_several() -> None:
     opt, lr = (OF_SWEEP[name].metadata["help"] for name in ("opt", "lr"))
-    assert opt.startswith("optimiser: sgd, adam, ") and opt.endswith("; or several")
+    assert opt.startswith("optimiser; auto: muon from scratch, adamw with --weights: auto, sgd, ")
+    assert opt.endswith("; or several")
     assert lr.endswith("as augcli lr-find does; or several")
     assert "with / between" in OF_SWEEP["residual"].metadata["help"]
     assert OF_SWEEP["workers"].metadata == OF_TRAINING["workers"].metadata
-    assert OF_SWEEP["sched"].metadata["shown_default"] == "onecycle"
+    assert OF_SWEEP["sched"].metadata["shown_default"] == "linear"

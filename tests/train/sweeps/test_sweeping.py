@@ -62,11 +62,11 @@ def test_what_is_there_is_reused_whatever_the_space_has_become(stub: Any, config
     assert len(stub.begun) == 2 and again.reused == 2
     sweep(config_of(lr="0.001,0.01,0.1"))
     assert stub.folders[2:] == ["lr=0.1_seed=0"]
-    sweep(config_of(lr="0.1,0.01", sched="onecycle,cosine", seeds=2))
+    sweep(config_of(lr="0.1,0.01", sched="linear,cosine", seeds=2))
     assert sorted(stub.folders[3:]) == [
         "lr=0.01_sched=cosine_seed=0", "lr=0.01_sched=cosine_seed=1",
-        "lr=0.01_sched=onecycle_seed=1", "lr=0.1_sched=cosine_seed=0",
-        "lr=0.1_sched=cosine_seed=1", "lr=0.1_sched=onecycle_seed=1",
+        "lr=0.01_sched=linear_seed=1", "lr=0.1_sched=cosine_seed=0",
+        "lr=0.1_sched=cosine_seed=1", "lr=0.1_sched=linear_seed=1",
     ]  # fmt: skip
 
 

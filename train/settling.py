@@ -1,0 +1,50 @@
+"""What a run's options stand for where they are left to it, once its data are known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from augcli.train.batch import Sources
+from augcli.train.config import AUTO, NONE, TrainConfig
+from augcli.train.optimizers import optimiser_of
+from augcli.train.residual_choice import residual_for
+from augcli.train.residual_spec import parse_residual
+from augcli.train.sizes import auto_sizes
+
+
+def settled(config: TrainConfig, sources: Sources) -> TrainConfig:
+    """`config` for a run on `sources`, with nothing left to choose but the learning rate.
+
+    `residual` and `sizes` are then None where there is none, and the former is in its canonical
+    form.
+
+    Raises:
+        UsageError: a bad `--residual`.
+    """
+    return dataclasses.replace(
+        config,
+        opt=optimiser_of(config),
+        residual=_residual(config, sources),
+        sizes=settled_sizes(config, sources.size[0]),
+    )
+
+
+def settled_sizes(config: TrainConfig, size: int) -> str | None:
+    """`--sizes` for images of `size` pixels; None: that size alone."""
+    if config.sizes == AUTO:
+        return auto_sizes(config, size)
+    return None if config.sizes == NONE else config.sizes
+
+
+def check_residual(text: str | None) -> None:
+    """Raises: UsageError: neither a residual policy nor one of the words for a choice."""
+    if text not in (None, AUTO, NONE):
+        parse_residual(text)
+
+
+def _residual(config: TrainConfig, sources: Sources) -> str | None:
+    residual = config.residual
+    if residual == AUTO:
+        # Activations are of views that come again.
+        residual = None if config.precompute else residual_for(sources.policies)
+    return None if residual in (None, NONE) else str(parse_residual(residual))
