@@ -69,10 +69,11 @@ class ConvNorm(nn.Module):
         self.relu = relu
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(B, inputs, H, W) -> (B, outputs, H, W), or ceil(H / 2) and ceil(W / 2)."""
+        """(B, inputs, H, W) -> (B, outputs, H, W), or half of H and W."""
         maps = self.conv(maps)
         if self.halve:
-            maps = functional.max_pool2d(maps, 2, ceil_mode=True)
+            # An odd last row or column is left out, but for the only one.
+            maps = functional.max_pool2d(maps, 2, ceil_mode=min(maps.shape[2:]) < 2)
         maps = self.norm(maps)
         return functional.relu(maps, inplace=True) if self.relu else maps
 
