@@ -70,7 +70,7 @@ class Comparison(Alternation[MinutesRun]):
         return (
             f"{found.both.plain / found.both.images:.1%} on validation and test images, "
             f"{found.epochs} epochs in {found.seconds:.0f} s, {found.images_per_second:,.0f} "
-            f"images/s, {run.used.seconds:.0f} s in all"
+            f"images/s, {run.used.seconds:.0f} s in all" + (f", {found.note}" if found.note else "")
         )
 
 
