@@ -1,1 +1,1 @@
-"""Parts of `benchmarks/expand.py` and `benchmarks/read.py`: the same work done by all peers."""
+"""Parts of `benchmarks/expand.py`, `read.py` and `minutes.py`: the same work done by all peers."""

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
-def add_shared(parser: argparse.ArgumentParser) -> None:
-    """The options that every comparison has."""
+def add_shared(
+    parser: argparse.ArgumentParser, data: str = "folder per class; train/ in it, if it is there"
+) -> None:
+    """The options that every comparison has; `data` says what is in the folder."""
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder per class; train/ in it, if it is there")
+    add("--data", type=Path, required=True, help=data)
     add("--timeout", type=float, default=3600.0, help="seconds after which a run is ended")
     add("--tmp", type=Path, help="where the temporary folder is made")
     add("--json", type=Path, help="file for all results")

@@ -13,6 +13,7 @@ PACKAGES = (
     *("augcli", "albumentations", "opencv-python-headless", "simplejpeg", "stringzilla"),
     *("numpy", "pillow", "joblib", "webdataset", "torch", "torchvision"),
     *("mosaicml-streaming", "litdata", "datasets", "Augmentor", "keras"),
+    *("fastai", "timm"),
     *("ffcv", "numba", "nvidia-dali-cuda120", "nvidia-dali-cuda130"),
 )
 BUSY = 0.05  # the part of the cores from which other work is said to have disturbed a run

@@ -1,0 +1,62 @@
+"""augcli by its own command line: `augcli train --budget`, with the options below."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from augcli.train import EvaluateConfig, evaluate_run
+from augcli.train.record import RunFolder, read_summary
+from side_by_side.minutes.outcome import Outcome, Right
+from side_by_side.minutes.work import TEST, VALIDATION, MinutesWork
+from side_by_side.peers.own_command import program
+
+EXPAND_OPTIONS: tuple[str, ...] = ()
+"""Of `augcli expand`, beside the data and the size."""
+TRAIN_OPTIONS: dict[str, tuple[str, ...]] = {"shards": (), "fly": ()}
+"""Of `augcli train`, beside the data, the budget and the seed: from stored rounds, on the fly."""
+CHECKPOINT = "last.pt"
+"""What is evaluated: `best.pt` was chosen by the validation images, which count here."""
+
+
+def expand_command(work: MinutesWork) -> list[str]:
+    """What stores the rounds that are trained from."""
+    options = ["--data", work.data, "--out", str(work.shards), "--size", str(work.size)]
+    return [*program(), "expand", *options, *EXPAND_OPTIONS]
+
+
+def train_command(work: MinutesWork, variant: str, out: Path) -> list[str]:
+    """From stored rounds (`shards`), or by augmenting on the `fly`."""
+    source = {
+        "shards": ["--shards", str(work.shards)],
+        "fly": ["--data", work.data, "--size", str(work.size)],
+    }[variant]
+    given = ["--budget", f"{work.seconds:.0f}s", "--seed", str(work.seed), "--out", str(out)]
+    return [*program(), "train", *source, *given, *TRAIN_OPTIONS[variant]]
+
+
+def run(work: MinutesWork, variant: str) -> Outcome:
+    """`seconds` are of the whole command; images/s of the training steps in it."""
+    folder = RunFolder(work.run / "augcli")
+    began = time.perf_counter()
+    subprocess.run(train_command(work, variant, folder.folder), check=True)
+    seconds = time.perf_counter() - began
+    rows = read_summary(folder.summary)
+    training_seconds = sum(row.seconds for row in rows)
+    images = sum(row.images_per_second * row.seconds for row in rows)
+    return Outcome(
+        epochs=len(rows),
+        seconds=seconds,
+        images_per_second=images / training_seconds,
+        validation=_right(folder, VALIDATION),
+        test=_right(folder, TEST),
+    )
+
+
+def _right(folder: RunFolder, split: str) -> Right:
+    config = EvaluateConfig(split=split, tta="flip", out=folder.folder / split)
+    found = evaluate_run(folder.folder / CHECKPOINT, config)
+    assert found.tta is not None
+    plain, flip = found.scores.confusion, found.tta.scores.confusion
+    return Right(found.scores.n, int(plain.trace()), int(flip.trace()))
