@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from augcli.augment.config import ExpandConfig, PreviewConfig
+from augcli.augment.config import ExpandConfig, PreviewConfig, VerifyConfig
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
 from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
@@ -177,25 +177,19 @@ def preview(as_json: bool, **settings: Any) -> None:
 
 @main.command()
 @click.argument("dataset", type=click.Path(path_type=Path), metavar="DIR")
+@options(VerifyConfig)
 @json_option
-def verify(dataset: Path, as_json: bool) -> None:
+def verify(dataset: Path, as_json: bool, **settings: Any) -> None:
     """Check an expanded dataset against its manifest; exit 1 with the list of faults."""
-    from augcli.shards.verification import verify as run
+    from augcli.augment.verifying import verify as run
 
     with _Bar("verifying", quiet=as_json) as bar:
-        result = run(dataset, report=lambda done, total: bar(done, total, ""))
+        result = run(dataset, VerifyConfig(**settings), report=bar)
     if as_json:
         _print_json(result.to_json())
     else:
-        for fault in result.faults:
-            click.echo(f"{fault.where}: {fault.what}")
-        state = f"{len(result.faults)} faults" if result.faults else "no fault"
-        click.echo(f"{dataset}: {result.views} views in {result.shards} shards, {state}")
-        if result.growing:
-            click.echo(
-                f"{dataset}: an expansion is adding to it, or was interrupted: that work is not "
-                "part of it yet; augcli expand with the same options finishes it"
-            )
+        for line in result.lines():
+            click.echo(line)
     if result.faults:
         sys.exit(1)
 

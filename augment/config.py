@@ -131,3 +131,20 @@ class PreviewConfig:
         choices=FIT_NAMES,
     )
     seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=2**63)
+
+
+@dataclass(frozen=True)
+class VerifyConfig:
+    """Options of `augcli verify`."""
+
+    deep: bool = setting(
+        False, "also decode every view, and make some anew from their images to compare"
+    )
+    views: int = setting(100, "views to make anew with --deep", minimum=1)
+    repair: bool = setting(False, "make broken shards again from their images, byte for byte")
+    data: str | None = setting(
+        None, "where the images are, for --deep and --repair", shown_default="where they were"
+    )
+    workers: int | None = setting(
+        None, "processes of --deep and --repair", minimum=1, shown_default="one per core"
+    )

@@ -97,14 +97,15 @@ def _decode_jpeg_into(data: bytes | memoryview, memory: Pixels) -> None:
     except ValueError as error:
         raise_if_out_of_memory(error)
         if "buffer" in str(error):  # too small for it
-            _check_shape(_decode_jpeg(data), memory)
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            _check_shape((height, width, 3), memory)
         raise DecodeError(f"damaged: {error}") from error
-    _check_shape(pixels, memory)
+    _check_shape(pixels.shape, memory)
 
 
-def _check_shape(pixels: Pixels, memory: Pixels) -> None:
-    if pixels.shape != memory.shape:
-        raise DecodeError(f"has shape {pixels.shape}, expected {memory.shape}")
+def _check_shape(shape: tuple[int, ...], memory: Pixels) -> None:
+    if shape != memory.shape:
+        raise DecodeError(f"has shape {shape}, expected {memory.shape}")
 
 
 def _decode_file(data: bytes | memoryview) -> Pixels:
@@ -112,8 +113,10 @@ def _decode_file(data: bytes | memoryview) -> Pixels:
 
 
 def _decode_file_into(data: bytes | memoryview, memory: Pixels) -> None:
-    pixels = _decode_file(data)
-    _check_shape(pixels, memory)
+    """An image that claims to be larger is refused before memory is taken for it."""
+    height, width, _ = memory.shape
+    pixels = decode(bytes(data), max_megapixels=(height * width + 0.5) / 1e6)
+    _check_shape(pixels.shape, memory)
     np.copyto(memory, pixels)
 
 
@@ -127,7 +130,7 @@ def _decode_npy_into(data: bytes | memoryview, memory: Pixels) -> None:
         np.copyto(memory, np.frombuffer(data, np.uint8, offset=len(head)).reshape(memory.shape))
         return
     pixels = _view_npy(data)
-    _check_shape(pixels, memory)
+    _check_shape(pixels.shape, memory)
     np.copyto(memory, pixels)
 
 

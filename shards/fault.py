@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is not as the manifest says: where, and what."""
+    """One thing that is not as the manifest says: where, and what.
+
+    `shard` is the shard whose bytes are not those that were published; '' for all other faults.
+    """
 
     where: str
     what: str
+    shard: str = ""

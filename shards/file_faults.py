@@ -31,9 +31,10 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
         where = f"{SHARDS_FOLDER}/{shard.name}"
         path = dataset / where
         if not path.is_file():
-            yield Fault(where, "is missing")
+            yield Fault(where, "is missing", shard.name)
         elif path.stat().st_size != shard.bytes:
-            yield Fault(where, f"{path.stat().st_size} bytes, expected {shard.bytes}")
+            what = f"{path.stat().st_size} bytes, expected {shard.bytes}"
+            yield Fault(where, what, shard.name)
 
 
 def foreign_files(

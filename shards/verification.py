@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ class Verification:
     faults: tuple[Fault, ...]
     growing: bool = False
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The shards that are not as they were published, in the order of the manifest."""
+        return tuple(dict.fromkeys(fault.shard for fault in self.faults if fault.shard))
+
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
         return {
@@ -72,25 +77,28 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
     faults += row_faults(manifest, rows)
     if tuple(sorted(find_leaks(dataset / SAMPLES_FILE))) != manifest.reference.leaks:
         faults.append(Fault(MANIFEST_FILE, "reference.leaks differs from the images' hashes"))
-    by_shard = _by_shard(rows) if is_tar else _in_order(manifest, rows)
+    by_shard = rows_by_shard(manifest, rows)
     faults_of = tar_faults if is_tar else folder_faults
     for number, shard in enumerate(manifest.shards):
-        faults += faults_of(dataset, shard, by_shard[shard.name])
+        faults += (
+            replace(fault, shard=shard.name)
+            for fault in faults_of(dataset, shard, by_shard[shard.name])
+        )
         if report is not None:
             report(number + 1, len(manifest.shards))
     return Verification(dataset, len(manifest.shards), len(rows), tuple(faults), growing)
 
 
-def _by_shard(rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:
+def rows_by_shard(manifest: Manifest, rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:
+    """The rows of each shard that the manifest lists.
+
+    In the folder format rows name files: they are dealt out as the table has them.
+    """
     by_shard = defaultdict(list)
-    for row in rows:
-        by_shard[row.shard].append(row)
-    return by_shard
-
-
-def _in_order(manifest: Manifest, rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:
-    """In the folder format rows name files: they are dealt out as the table has them."""
-    by_shard = {}
+    if manifest.options["format"] == "tar":
+        for row in rows:
+            by_shard[row.shard].append(row)
+        return by_shard
     first = 0
     for shard in manifest.shards:
         by_shard[shard.name] = list(rows[first : first + shard.views])

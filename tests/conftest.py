@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,6 +27,25 @@ MYPY = pytest.StashKey[subprocess.Popen[str]]()
 
 CLASSES = ("circle", "square", "stripes")
 PER_CLASS = 8
+
+# The same examples always, and few; `--hypothesis-profile long` looks for new ones.
+hypothesis.settings.register_profile(
+    "suite",
+    max_examples=10,
+    stateful_step_count=10,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.register_profile(
+    "long",
+    hypothesis.settings.get_profile("suite"),
+    max_examples=100,
+    stateful_step_count=40,
+    derandomize=False,
+)
+hypothesis.settings.load_profile("suite")
 
 # Before torch is imported, here and in the processes that tests start: on their tiny networks
 # a second thread mostly waits for the first, at full load.

@@ -12,6 +12,7 @@ from augcli.augment.config import DEFAULT_FIT, DEFAULT_SIZE, default_policy
 from augcli.augment.fit import Fit
 from augcli.augment.policy import resolve_policy
 from augcli.augment.reference_data import find_root, load_reference, make_reference
+from augcli.augment.remaking import manifest_recipe
 from augcli.augment.views import Recipe
 from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import sha256_file
@@ -27,7 +28,7 @@ from augcli.train.image_check import check_images
 from augcli.train.loader import BatchLoader
 from augcli.train.loading import Loading, Order
 from augcli.train.order import Batching, Indices, windowed_order
-from augcli.train.remaking import check_versions, manifest_recipe, source_files
+from augcli.train.remaking import check_versions, source_files
 from augcli.train.stored_views import StoredViews
 from augcli.train.world import ALONE, World
 

@@ -11,12 +11,12 @@ from click.testing import CliRunner
 
 from augcli.augment import ExpandConfig, expand
 from augcli.augment.policy_source import recorded_name
+from augcli.augment.remaking import manifest_recipe
 from augcli.cli import main
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import read_manifest
 from augcli.manifests.samples import read_samples
 from augcli.shards.verification import verify
-from augcli.train.remaking import manifest_recipe
 
 
 def config(data: Path, out: Path, *class_policy: str, **changes: object) -> ExpandConfig:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from augcli.augment.reference_data import load_reference
+from augcli.augment.remaking import manifest_recipe
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import key_fraction
 from augcli.manifests.reference import Failure, Reference
@@ -19,7 +20,7 @@ from augcli.train.evaluation.run_options import (
 )
 from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import look_at
-from augcli.train.remaking import manifest_recipe, source_files
+from augcli.train.remaking import source_files
 from augcli.train.trained import Trained
 from augcli.train.views import Views
 

@@ -1,0 +1,45 @@
+"""How the views of an expanded dataset were made, from its manifest: to make them once more."""
+
+from __future__ import annotations
+
+from augcli.augment.fit import Fit
+from augcli.augment.policy import checked_spec
+from augcli.augment.views import Recipe
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.manifest import Manifest
+from augcli.manifests.versions import package_versions
+
+
+def manifest_recipe(manifest: Manifest) -> Recipe:
+    """The recipe that the stored views were made by.
+
+    Raises:
+        UsageError: a policy in the manifest is not one that augcli would have written.
+    """
+    options = manifest.options
+    return Recipe(
+        fit=Fit(int(options["size"]), str(options["fit"])),
+        policy=checked_spec(str(options["policy"]), manifest.policy),
+        seed=int(options["seed"]),
+        max_megapixels=float(options["max_megapixels"]),
+        class_policies=tuple(
+            (manifest.classes.index(name), checked_spec(options["class_policy"][name], policy))
+            for name, policy in sorted(manifest.class_policies.items())
+        ),
+    )
+
+
+def other_versions(manifest: Manifest) -> list[str]:
+    """Of which libraries another version is installed than views were made with; a line each."""
+    return [
+        f"{name}: was {recorded}, is now {installed}"
+        for name, recorded in manifest.versions.items()
+        if (installed := _installed_version(name)) != recorded
+    ]
+
+
+def _installed_version(package: str) -> str:
+    try:
+        return package_versions([package])[package]
+    except AugcliError:
+        return "not installed"

@@ -1,0 +1,223 @@
+"""Broken shards made again from their images, each put in its place only when it is byte for byte
+what the manifest records.
+
+They are made in a folder of their own below `.work`, one chunk at a time. Killed at any instant, a
+shard is as broken as before or whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from augcli.augment.dataset_folder import IDENTITY_FILE, LOCK_FILE, changed_images
+from augcli.augment.engines import default_workers, run_tasks
+from augcli.augment.plan import MAX_ROUNDS, RoundShard, Task
+from augcli.augment.reference_data import find_root
+from augcli.augment.remaking import manifest_recipe, other_versions
+from augcli.augment.task import Job, read_record, run_task
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.files import exclusive_lock, publish
+from augcli.manifests.hashing import sha256_if_readable
+from augcli.manifests.manifest import (
+    SAMPLES_FILE,
+    SHARDS_FOLDER,
+    WORK_FOLDER,
+    Manifest,
+    ShardRecord,
+    read_manifest,
+)
+from augcli.manifests.reference import Sample
+from augcli.manifests.samples import ViewRow, read_samples, rows_of
+from augcli.shards.row_faults import row_faults
+from augcli.shards.verification import rows_by_shard
+
+STAGING = "repair.tmp"  # an expansion clears away what ends so
+
+Rows = Sequence[ViewRow]
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The shards that are whole again, and why others are not: name -> reason."""
+
+    whole: tuple[str, ...]
+    unmended: Mapping[str, str]
+
+
+def repair(
+    dataset: Path,
+    broken: Sequence[str],
+    data: str | None,
+    workers: int | None,
+    report: Report | None = None,
+) -> Repaired:
+    """Make the shards `broken` of a finished dataset again from its images.
+
+    `data` says where those are, as for an expansion; None: where they were.
+
+    Raises:
+        AugcliError: no record to make them by, the images can't be found, an expansion or another
+            repair is at work, or a file can't be written.
+    """
+    work = dataset / WORK_FOLDER
+    try:
+        work.mkdir(exist_ok=True)
+        busy = f"{dataset}: an expansion or a repair is at work there; wait, then run it again"
+        with exclusive_lock(work / LOCK_FILE, busy), _staging(work) as staging:
+            return _repaired(dataset, staging, broken, data, workers, report)
+    except OSError as error:
+        where = error.filename or dataset
+        raise AugcliError(f"{where}: {error.strerror or error}; mend that, run it again") from error
+
+
+@contextlib.contextmanager
+def _staging(work: Path) -> Iterator[Path]:
+    """An empty dataset folder below `work`; afterwards only what an expansion began stays."""
+    staging = work / STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    (staging / WORK_FOLDER).mkdir(parents=True)
+    (staging / SHARDS_FOLDER).mkdir()
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not (work / IDENTITY_FILE).exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _repaired(
+    dataset: Path,
+    staging: Path,
+    broken: Sequence[str],
+    data: str | None,
+    workers: int | None,
+    report: Report | None,
+) -> Repaired:
+    manifest = read_manifest(dataset)
+    rows = _checked_rows(dataset, manifest)
+    root = find_root(manifest.reference, data)
+    by_shard = rows_by_shard(manifest, rows)
+    wanted = {s: by_shard[s.name] for s in manifest.shards if s.name in set(broken)}
+    mend = _Mend(_job(manifest, staging, root), dataset, other_versions(manifest))
+    damages = list(_damages(manifest, wanted))
+    results = run_tasks(mend, damages, workers or default_workers())
+    reasons: dict[str, str] = {}
+    for done, result in enumerate(results, start=1):
+        reasons |= result
+        if report is not None:
+            report(done, len(damages))
+    return Repaired(
+        tuple(name for name in broken if reasons.get(name) == ""),
+        {name: reasons[name] for name in broken if reasons.get(name)},
+    )
+
+
+def _checked_rows(dataset: Path, manifest: Manifest) -> list[ViewRow]:
+    """The rows that say what shards are made of, when they are those that the manifest records."""
+    path = dataset / SAMPLES_FILE
+    what = "its bytes are not those that the manifest records"
+    if sha256_if_readable(path) == manifest.samples.sha256:
+        rows = rows_of(read_samples(path))
+        fault = next(row_faults(manifest, rows), None)
+        if fault is None:
+            return rows
+        what = f"contradicts the manifest ({fault.where}: {fault.what})"
+    raise AugcliError(
+        f"{path}: {what}, and shards can't be made again without it: give the command that "
+        "expanded it once more"
+    )
+
+
+def _job(manifest: Manifest, staging: Path, root: Path) -> Job:
+    """The job that made the dataset, now for another folder."""
+    options = manifest.options
+    return Job(
+        dataset=staging,
+        root=root,
+        classes=manifest.classes,
+        recipe=manifest_recipe(manifest),
+        codec=str(options["codec"]),
+        quality=int(options["quality"] or 0),
+        originals=manifest.originals,
+        format=str(options["format"]),
+        fail_on_error=True,
+    )
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """The broken shards of a chunk: a task to make them, and the record and rows of each."""
+
+    task: Task
+    shards: tuple[tuple[ShardRecord, Rows], ...]
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The images that it needs, with the SHA-256 of each."""
+        return {row.source: row.source_sha256 for _, rows in self.shards for row in rows}
+
+
+def _damages(manifest: Manifest, broken: Mapping[ShardRecord, Rows]) -> Iterator[_Damage]:
+    """By chunk, as every image is decoded once for all its views."""
+    chunks: defaultdict[tuple[Sample, ...], list[tuple[ShardRecord, Rows]]] = defaultdict(list)
+    for shard, rows in broken.items():
+        found = dict.fromkeys(Sample(r.key, r.source, r.split, r.label) for r in rows)
+        chunks[tuple(found)].append((shard, rows))
+    for samples, shards in chunks.items():
+        for first in range(0, len(shards), MAX_ROUNDS):
+            part = tuple(shards[first : first + MAX_ROUNDS])
+            yield _Damage(_task(manifest, samples, [shard for shard, _ in part]), part)
+
+
+def _task(manifest: Manifest, samples: tuple[Sample, ...], shards: Sequence[ShardRecord]) -> Task:
+    split, repeats = shards[0].split, manifest.repeats
+    often = (repeats[s.label].of(s.key) if split == "train" else 1 for s in samples)
+    rounds = tuple(RoundShard(shard.name, shard.round) for shard in shards)
+    return Task(split, shards[0].chunk, samples, tuple(often), rounds)
+
+
+@dataclass(frozen=True)
+class _Mend:
+    """Makes a chunk's broken shards and publishes them, in a form that can be sent to workers."""
+
+    job: Job
+    dataset: Path
+    versions: Sequence[str]
+    """Of which libraries another version is installed than made the dataset."""
+
+    def __call__(self, damage: _Damage) -> dict[str, str]:
+        """Of each shard, why it is still broken, or ''."""
+        names = [shard.name for shard, _ in damage.shards]
+        if amiss := changed_images(self.job.root, damage.sources):
+            more = f", and {len(amiss) - 1} more" if len(amiss) > 1 else ""
+            return dict.fromkeys(names, f"an image of it is not what it was: {amiss[0]}{more}")
+        try:
+            run_task(self.job, damage.task)
+        except AugcliError as error:
+            return dict.fromkeys(names, str(error))
+        record = read_record(self.job.record_path(damage.task))
+        made = {shard.name: shard.sha256 for shard in record.shards} if record else {}
+        reasons = {}
+        for shard, rows in damage.shards:
+            is_same = made.get(shard.name) == shard.sha256
+            reasons[shard.name] = "" if is_same else self._why_other()
+            if is_same:
+                self._publish(shard, rows)
+        return reasons
+
+    def _why_other(self) -> str:
+        because = f": installed are other versions ({', '.join(self.versions)})"
+        return "made again it is not what was published" + (because if self.versions else "")
+
+    def _publish(self, shard: ShardRecord, rows: Rows) -> None:
+        is_tar = self.job.format == "tar"
+        for place in [f"{SHARDS_FOLDER}/{shard.name}"] if is_tar else [row.shard for row in rows]:
+            final = self.dataset / place
+            final.parent.mkdir(parents=True, exist_ok=True)
+            publish(self.job.dataset / place, final)
