@@ -380,7 +380,7 @@ def schedule(as_json: bool, **settings: Any) -> None:
 @json_option
 def benchmark(as_json: bool, **settings: Any) -> None:
     """Stored views, on the fly and none, compared: throughput, accuracy and a verdict."""
-    from augcli.train.benchmarking import benchmark as run
+    from augcli.train.comparisons.benchmarking import benchmark as run
     from augcli.train.summary import print_benchmark
 
     with _Bar("benchmark", quiet=as_json) as bar:

@@ -307,7 +307,7 @@ def test_benchmark_keeps_what_is_not_its_own(
 def test_benchmark_writes_its_tables(
     split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("augcli.train.throughput.SECONDS", 0.05)
+    monkeypatch.setattr("augcli.train.comparisons.throughput.SECONDS", 0.05)
     out = tmp_path / "bench"
     arguments = ("benchmark", "--data", split_photos, "--size", 32, "--copies", 1, "--epochs", 1,
                  "--seeds", 2, "--out", out)  # fmt: skip

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from augcli.train.benchmarking import BenchmarkResult, benchmark
+    from augcli.train.comparisons.benchmarking import BenchmarkResult, benchmark
     from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
     from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
     from augcli.train.evaluation.evaluating import evaluate_run
@@ -53,7 +53,7 @@ __all__ = [
 
 _HOMES = {
     "BenchmarkConfig": "config",
-    "BenchmarkResult": "benchmarking",
+    "BenchmarkResult": "comparisons.benchmarking",
     "EvaluateConfig": "evaluation.config",
     "EvaluationResult": "evaluation.result",
     "LandscapeConfig": "evaluation.config",
@@ -66,7 +66,7 @@ _HOMES = {
     "SweepResult": "sweeps.result",
     "TrainConfig": "config",
     "TrainResult": "trainer",
-    "benchmark": "benchmarking",
+    "benchmark": "comparisons.benchmarking",
     "evaluate_run": "evaluation.evaluating",
     "landscape": "evaluation.landscape",
     "lr_find": "rates.finding",

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from augcli.train.comparisons.report import (
+    MARKDOWN_FILE,
+    PICTURE_FILE,
+    accuracy_table,
+    throughput_table,
+)
 from augcli.train.ending import EARLY_STOPPING
 from augcli.train.printing import print_line, print_table
 from augcli.train.record import Row, RunFolder
-from augcli.train.report import MARKDOWN_FILE, PICTURE_FILE, accuracy_table, throughput_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from augcli.train.benchmarking import BenchmarkResult
+    from augcli.train.comparisons.benchmarking import BenchmarkResult
     from augcli.train.scheduling import Forecast, ScheduleResult
     from augcli.train.trainer import TrainResult
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.train import benchmarking
-from augcli.train.benchmark_folder import MARK_FILE, own_folder
-from augcli.train.benchmarking import benchmark
+from augcli.train.comparisons import benchmarking
+from augcli.train.comparisons.benchmarking import benchmark
+from augcli.train.comparisons.folder import MARK_FILE, own_folder
+from augcli.train.comparisons.report import REPORT_FILES
 from augcli.train.config import BenchmarkConfig
-from augcli.train.report import REPORT_FILES
 from augcli.train.stop import Interrupted
 from augcli.train.world import NAMES
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from augcli.train.batch import Batch, Source
-from augcli.train.comparison import Measured
+from augcli.train.comparisons.comparison import Measured
 from augcli.train.config import TrainConfig
 from augcli.train.dataset import open_dataset
 from augcli.train.learner import build_learner

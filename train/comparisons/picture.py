@@ -10,7 +10,7 @@ from augcli.train import pictures
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from augcli.train.benchmarking import BenchmarkResult
+    from augcli.train.comparisons.benchmarking import BenchmarkResult
 
 COLOURS = {"none": "#999999", "on-the-fly": "#D55E00", "shards": "#0072B2"}
 """From the palette of Okabe and Ito, which colour-blind readers tell apart."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import exclusive_lock, write_atomic
-from augcli.train.report import REPORT_FILES
+from augcli.train.comparisons.report import REPORT_FILES
 
 EXPANDED, RUNS = "expanded", "trainings"
 MARK_FILE = ".augcli-benchmark"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from augcli.manifests.files import write_atomic
 from augcli.train.command import command_line
-from augcli.train.comparison import Interval, Measured
-from augcli.train.comparison_picture import draw_comparison
+from augcli.train.comparisons.comparison import Interval, Measured
+from augcli.train.comparisons.picture import draw_comparison
 
 if TYPE_CHECKING:
-    from augcli.train.benchmarking import BenchmarkResult
+    from augcli.train.comparisons.benchmarking import BenchmarkResult
 
 Table = list[list[str]]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from augcli.train.comparison import (
+from augcli.train.comparisons.comparison import (
     Finding,
     Measured,
     break_even_epochs,

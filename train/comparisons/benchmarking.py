@@ -21,17 +21,23 @@ from augcli.augment.policy import resolve_policy
 from augcli.augment.reference_data import load_reference
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.settings import check_settings
-from augcli.train.benchmark_folder import EXPANDED, RUNS, own_folder
 from augcli.train.command import command_line
-from augcli.train.comparison import Finding, Interval, interval, paired_difference, verdict
+from augcli.train.comparisons.comparison import (
+    Finding,
+    Interval,
+    interval,
+    paired_difference,
+    verdict,
+)
+from augcli.train.comparisons.folder import EXPANDED, RUNS, own_folder
+from augcli.train.comparisons.report import write_report
+from augcli.train.comparisons.throughput import ThroughputTable, measure_throughput
 from augcli.train.config import SOURCES, BenchmarkConfig, TrainConfig
 from augcli.train.faults import told
 from augcli.train.machine import describe_machine
 from augcli.train.models import check_model_name
-from augcli.train.report import write_report
 from augcli.train.run import train
 from augcli.train.stop import Interrupted
-from augcli.train.throughput import ThroughputTable, measure_throughput
 from augcli.train.trainer import TrainResult
 from augcli.train.world import world_of_environment
 
