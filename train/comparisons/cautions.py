@@ -26,15 +26,13 @@ MAX_SEEDS = 50
 
 def cautions(measurements: Measurements, analysis: Analysis) -> tuple[str, ...]:
     """In plain sentences, the most important first."""
-    return tuple(
-        [
-            *_power(measurements, analysis),
-            *_repetition(measurements, analysis),
-            *_strong(analysis),
-            *_step_bound(analysis),
-            *_learned(measurements, analysis),
-            *_disturbed(measurements),
-        ]
+    return (
+        *_power(measurements, analysis),
+        *_repetition(measurements, analysis),
+        *_strong(analysis),
+        *_step_bound(analysis),
+        *_learned(measurements, analysis),
+        *_disturbed(measurements),
     )
 
 

@@ -87,7 +87,9 @@ def throughput_table(measurements: Measurements, spread: bool = True) -> Table:
         for row in measurements.throughput.arms
     ]
     bound = [BOUND, "", "", shown(measurements.throughput.bound), "", "", "", ""]
-    return _without_empty([head, *rows, bound])
+    table = _without_empty([head, *rows, bound])
+    same = len({row.workers for row in measurements.throughput.arms}) == 1
+    return [cells[:-1] for cells in table] if same else table
 
 
 def costs_table(analysis: Analysis) -> Table:
