@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 from augcli.train.comparisons.analysis import Analysis
@@ -37,12 +37,11 @@ from augcli.train.comparisons.verdict import Verdict
 from augcli.train.comparisons.wording import counted
 
 COPIES_FILE, THROUGHPUT_PICTURE = "copies.png", "throughput.png"
-POLICIES_FILE, CLASSES_FILE, VIEWS_FILE = "policies.png", "classes.png", "views-{}.png"
+POLICIES_FILE, CLASSES_FILE, VIEWS_FILE = "policies.png", "classes.png", "views.png"
 UNFOLDED = 30
 """Rows of a table that are shown at once."""
 
-Views = Sequence[tuple[str, bytes]]
-"""Sample views: what a sheet shows, and its PNG."""
+PICTURE_FILES = (COPIES_FILE, POLICIES_FILE, THROUGHPUT_PICTURE, CLASSES_FILE, VIEWS_FILE)
 
 
 def title_of(measurements: Measurements) -> str:
@@ -51,9 +50,9 @@ def title_of(measurements: Measurements) -> str:
 
 
 def content(
-    measurements: Measurements, analysis: Analysis, verdict: Verdict, views: Views
+    measurements: Measurements, analysis: Analysis, verdict: Verdict, views: bytes | None
 ) -> list[Part]:
-    """All parts in order."""
+    """All parts in order; `views` is a PNG of sample views."""
     return [
         *_verdict(measurements, analysis, verdict),
         *_accuracy(measurements, analysis),
@@ -186,11 +185,10 @@ def _classes(analysis: Analysis) -> Iterator[Part]:
     )
 
 
-def _views(views: Views) -> Iterator[Part]:
-    if views:
-        yield Heading("What the policy does")
-    for number, (described, png) in enumerate(views, 1):
-        yield Sheet(VIEWS_FILE.format(number), described, png)
+def _views(views: bytes | None) -> Iterator[Part]:
+    if views is not None:
+        yield Heading("What the policies do")
+        yield Sheet(VIEWS_FILE, "originals and their first copies", views)
 
 
 def _method(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from augcli.train.comparisons.analysis import Analysis, ArmResult
 from augcli.train.comparisons.copies import Copies
 from augcli.train.comparisons.differences import ONE_SEED, Difference
-from augcli.train.comparisons.measurements import Measurements
+from augcli.train.comparisons.measurements import NONE, Measurements
 from augcli.train.comparisons.speeds import is_step_bound
 from augcli.train.comparisons.wording import (
     count,
@@ -112,11 +112,13 @@ def _accuracy(analysis: Analysis, stored: ArmResult) -> Iterator[str]:
         f"{stored.arm.name} against on the fly: {in_points(stored.difference)}, "
         f"{_told(stored.difference)}."
     )
-    others = [row for row in analysis.arms if row is not stored and row.difference is not None]
     told = [
         f"{row.arm.name} ({points(row.difference.mean)})"
-        for row in others
-        if row.difference is not None and row.difference.told
+        for row in analysis.arms
+        if row is not stored
+        and row.arm.policy in (stored.arm.policy, NONE)
+        and row.difference is not None
+        and row.difference.told
     ]
     if told:
         yield f"Of the others, {listed(told)} can be told from it."

@@ -17,31 +17,30 @@ from augcli.train.comparisons.wording import (
 Table = list[list[str]]
 
 BOUND = "(no data needed)"
-AGAINST = "against on the fly, points (95 %)"
+AGAINST = "against on the fly, points"
 
 
-def accuracy_table(analysis: Analysis) -> Table:
-    """Mean accuracies, differences to on the fly, and what can be told."""
-    lrs = {lr for row in analysis.arms for lr in row.lrs}
-    head = ["arm", "accuracy, %", "by seed, %", AGAINST, "p", "told apart", "log loss", "training"]
+def accuracy_table(analysis: Analysis, brief: bool = False) -> Table:
+    """Mean accuracies, differences to on the fly, and what can be told; `brief` fits a terminal."""
+    head = ["arm", "accuracy, %", AGAINST, "told apart"]
+    more = ["p", "by seed, %", "log loss", "training", "lr"]
     rows = [
         [
             row.arm.name,
             percent_of(row.accuracy),
-            " ".join(map(percent, row.by_seed)),
             with_bounds(row.difference),
-            chance(row.difference),
             row.difference.outcome if row.difference else "",
+            chance(row.difference),
+            " ".join(map(percent, row.by_seed)),
             f"{row.log_loss:.3f}",
             duration(row.seconds),
+            " ".join(f"{lr:.2g}" for lr in sorted(set(row.lrs))),
         ]
         for row in analysis.arms
     ]
-    if len(lrs) > 1:
-        head.append("lr")
-        for row, cells in zip(analysis.arms, rows, strict=True):
-            cells.append(" ".join(f"{lr:.2g}" for lr in sorted(set(row.lrs))))
-    return [head, *rows]
+    if brief:
+        return [head, *(cells[: len(head)] for cells in rows)]
+    return _without_empty([[*head, *more], *rows])
 
 
 def robustness_table(analysis: Analysis) -> Table:
@@ -62,65 +61,71 @@ def robustness_table(analysis: Analysis) -> Table:
     return [head, *rows]
 
 
-def throughput_table(measurements: Measurements, spread: bool = True) -> Table:
-    """Views per second, waiting and costs; `spread` adds the least and the greatest."""
+def throughput_table(measurements: Measurements, brief: bool = False) -> Table:
+    """Views per second, waiting and costs; `brief` fits a terminal."""
 
     def shown(rate: Repeated | None) -> str:
         if rate is None:
             return ""
-        text = f"{rate.median:,.0f}"
-        return f"{text} ({rate.least:,.0f}–{rate.greatest:,.0f})" if spread else text
+        spread = "" if brief else f" ({rate.least:,.0f}–{rate.greatest:,.0f})"
+        return f"{rate.median:,.0f}{spread}"
 
-    head = ["arm", "source, views/s", "cold", "training, views/s", "waiting", "CPU, ms/view"]
-    head += ["read, KB/view", "workers"]
+    head = ["arm", "source, views/s", "training, views/s", "waiting", "CPU, ms/view"]
+    more = ["read, KB/view", "cold source, views/s", "workers"]
+    found = measurements.throughput
     rows = [
         [
             row.arm,
             shown(row.source),
-            shown(row.cold),
             shown(row.training),
             f"{row.wait_share:.0%}",
             f"{1000 * row.cpu_seconds_per_view:.2f}",
             "" if row.bytes_per_view is None else f"{row.bytes_per_view / 1000:.1f}",
-            str(row.workers),
+            shown(row.cold),
+            str(row.workers) if len({each.workers for each in found.arms}) > 1 else "",
         ]
-        for row in measurements.throughput.arms
+        for row in found.arms
     ]
-    bound = [BOUND, "", "", shown(measurements.throughput.bound), "", "", "", ""]
-    table = _without_empty([head, *rows, bound])
-    same = len({row.workers for row in measurements.throughput.arms}) == 1
-    return [cells[:-1] for cells in table] if same else table
+    rows.append([BOUND, "", shown(found.bound), *[""] * 5])
+    if brief:
+        return [head, *(cells[: len(head)] for cells in rows)]
+    return _without_empty([[*head, *more], *rows])
 
 
-def costs_table(analysis: Analysis) -> Table:
-    """What storing costs, and when it has paid for itself."""
-    head = ["arm", "expanding", "ms/view", "disk", "pays back after, epochs", "trainings"]
-    head.append("in CPU time, epochs")
+def costs_table(analysis: Analysis, brief: bool = False) -> Table:
+    """What storing costs, and when it has paid for itself; `brief` fits a terminal."""
+    head = ["arm", "expanding", "disk", "pays back, epochs", "trainings"]
+    more = ["in CPU time, epochs", "fastest to slowest", "ms/view"]
     rows = []
     for row in analysis.arms:
         found = row.pay_back
         if found is None or row.arm.residual:
             continue
-        least = "" if found.least is None else count(found.least)
-        around = f" ({least}–{'never' if found.most is None else count(found.most)})"
         rows.append(
             [
                 row.arm.name,
                 duration(found.seconds),
-                f"{1000 * found.seconds / found.views:.1f}",
                 size(found.disk_bytes),
-                "never" if found.epochs is None else count(found.epochs) + around,
+                _epochs(found.epochs),
                 "" if found.runs is None else count(found.runs),
-                "never" if found.cpu_epochs is None else count(found.cpu_epochs),
+                _epochs(found.cpu_epochs),
+                "" if found.least is None else f"{_epochs(found.least)}–{_epochs(found.most)}",
+                f"{1000 * found.seconds / found.views:.1f}",
             ]
         )
-    return [head, *rows]
+    if brief:
+        return [head, *(cells[: len(head)] for cells in rows)]
+    return _without_empty([[*head, *more], *rows])
 
 
-def policies_table(analysis: Analysis) -> Table:
-    """Accuracy of each policy in both modes; only a header where there is but one."""
-    head = ["policy", "on the fly, %", "over none, points (95 %)", "told apart", "stored, %"]
-    head += ["over none, points (95 %)", "told apart", "stored less on the fly, points"]
+def _epochs(number: float | None) -> str:
+    return "never" if number is None else count(number)
+
+
+def policies_table(analysis: Analysis, brief: bool = False) -> Table:
+    """Accuracy of each policy in both modes; only a header where there is but one policy."""
+    head = ["policy", "on the fly, %", "over none, points", "told apart", "stored, %"]
+    head += ["over none, points", "told apart", "stored less on the fly, points"]
     found = analysis.policies
     if found is None:
         return [head]
@@ -139,7 +144,7 @@ def policies_table(analysis: Analysis) -> Table:
                 with_bounds(stored.difference) if stored else "",
             ]
         )
-    return [head, *rows]
+    return [cells[:5] for cells in (head, *rows)] if brief else [head, *rows]
 
 
 def _mode(analysis: Analysis, arm: str | None) -> str:
