@@ -81,7 +81,7 @@ class Analysis:
 
 def analyse(measurements: Measurements) -> Analysis:
     """All intervals, differences and costs."""
-    compared = Compared(measurements)
+    compared = Compared.of(measurements)
     arms = _arms(measurements, compared)
     accuracies = {row.arm.name: row.accuracy.mean for row in arms}
     policies = policies_of(measurements, compared, accuracies)

@@ -134,8 +134,8 @@ def _speed(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:
     yield Text(
         "Medians of repeated measurements in alternating order (least to greatest). The source "
         "alone is read with its files in the page cache, cold without. No source can make training "
-        "faster than its step on one synthetic batch over and over. Processor time is that of one "
-        f"core.{_workers(measurements)}",
+        "faster than its step on one synthetic batch over and over. Processor time, of one core, "
+        f"and bytes read are those of a view.{_workers(measurements)}",
         faint=True,
     )
     costs = costs_table(analysis)

@@ -86,22 +86,38 @@ def _judged(found: Contrast, chance: float) -> Difference:
 
 
 class Compared:
-    """All arms of a benchmark, ready to be set against each other.
+    """All arms of a comparison, ready to be set against each other.
 
     Attributes:
         seeds: those that every arm was trained with, which is what arms are compared on.
     """
 
-    def __init__(self, measurements: Measurements) -> None:
-        self._images = measurements.test_images
-        self._labels = np.array(measurements.labels)
-        found = {arm.name: measurements.trainings_of(arm.name) for arm in measurements.arms}
-        self._of = {arm: trainings for arm, trainings in found.items() if trainings}
+    def __init__(
+        self,
+        arms: Sequence[str],
+        trainings: Sequence[Training],
+        images: int,
+        labels: Sequence[int] = (),
+    ) -> None:
+        """`arms` that have no trainings are left out; `labels` are the classes of the images."""
+        self._images, self._labels = images, np.array(labels)
+        found = {arm: [each for each in trainings if each.arm == arm] for arm in arms}
+        self._of = {arm: of_arm for arm, of_arm in found.items() if of_arm}
         shared = [{training.seed for training in each} for each in self._of.values()]
         self.seeds = tuple(sorted(set.intersection(*shared))) if shared else ()
-        self._correct = {arm: self._correct_of(trainings) for arm, trainings in self._of.items()}
+        self._correct = {arm: self._correct_of(of_arm) for arm, of_arm in self._of.items()}
         by_seed = [correct.mean(axis=-1) for correct in self._correct.values()]
         self._pooled = residual(np.stack(by_seed)) if by_seed else None
+
+    @classmethod
+    def of(cls, measurements: Measurements) -> Compared:
+        """Those of a benchmark."""
+        return cls(
+            [arm.name for arm in measurements.arms],
+            measurements.trainings,
+            measurements.test_images,
+            measurements.labels,
+        )
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -70,8 +70,8 @@ def throughput_table(measurements: Measurements, brief: bool = False) -> Table:
         spread = "" if brief else f" ({rate.least:,.0f}–{rate.greatest:,.0f})"
         return f"{rate.median:,.0f}{spread}"
 
-    head = ["arm", "source, views/s", "training, views/s", "waiting", "CPU, ms/view"]
-    more = ["read, KB/view", "cold source, views/s", "workers"]
+    head = ["arm", "alone, views/s", "training, views/s", "waiting", "CPU, ms"]
+    more = ["read, KB", "alone and cold, views/s", "workers"]
     found = measurements.throughput
     rows = [
         [
