@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from augcli.train.comparisons.analysis import Analysis
 from augcli.train.comparisons.classes_picture import draw_classes
@@ -192,26 +193,30 @@ def _views(views: bytes | None) -> Iterator[Part]:
 
 
 def _method(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:
-    machine, config = measurements.machine, measurements.config
+    yield Heading("How it was measured")
+    yield machine_facts(measurements.config, measurements.machine)
+    yield Code("\n".join([measurements.command, *_next_commands(measurements, analysis)]))
+
+
+def machine_facts(config: dict[str, Any], machine: dict[str, Any]) -> Facts:
+    """Options, hardware and versions."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     options = ", ".join(
         f"{name.replace('_', '-')} {value}"
         for name, value in config.items()
         if value is not None and name not in ("data", "out", "policy", "policies")
     )
-    yield Heading("How it was measured")
-    yield Facts(
+    hardware = (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; "
+        f"{machine['cuda'] or 'no GPU'}; {machine['system']}"
+    )
+    return Facts(
         (
             ("Options", options),
-            (
-                "Machine",
-                f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; "
-                f"{machine['cuda'] or 'no GPU'}; {machine['system']}",
-            ),
+            ("Machine", hardware),
             ("Versions", f"Python {machine['python']}, {versions}"),
         )
     )
-    yield Code("\n".join([measurements.command, *_next_commands(measurements, analysis)]))
 
 
 def _next_commands(measurements: Measurements, analysis: Analysis) -> Iterator[str]:

@@ -11,7 +11,8 @@ from augcli.train.page import Page
 
 Table = list[list[str]]
 
-MARKS = {BETTER: "good", WORSE: "bad"}
+MARKS = {BETTER: "good", WORSE: "bad", "keep": "good", "drop": "bad"}
+"""Cells that stand out."""
 
 
 @dataclass(frozen=True)

@@ -82,14 +82,13 @@ def _cost(stored: ArmResult, fresh: ArmResult, images: int) -> Iterator[str]:
         return
     each = f"{1000 * found.seconds / found.views:.1f} ms a view"
     yield f"Expanding to {counted(found.copies, 'copy')} took {duration(found.seconds)} ({each})."
-    if found.epochs is None or found.least is None or found.runs is None:
+    if found.epochs is None or found.least is None or found.most is None or found.runs is None:
         yield "With this model and machine it saves no time that could be measured."
         return
-    most = "never" if found.most is None else count(found.most)
     yield (
-        f"It pays back after {count(found.epochs)} epochs of {images:,} images "
-        f"({count(found.least)} to {most} by the measurements most and least in its favour), or "
-        f"{count(found.runs)} trainings of {counted(fresh.epochs, 'epoch')}."
+        f"It pays back after {count(found.epochs)} epochs of {images:,} images, or "
+        f"{count(found.runs)} trainings of {counted(fresh.epochs, 'epoch')}; by the measurements "
+        f"most and least in its favour, {count(found.least)} to {count(found.most)} epochs."
     )
 
 
@@ -110,7 +109,7 @@ def _accuracy(analysis: Analysis, stored: ArmResult) -> Iterator[str]:
         return
     yield (
         f"{stored.arm.name} against on the fly: {in_points(stored.difference)}, "
-        f"{_told(stored.difference)}."
+        f"{how_told(stored.difference)}."
     )
     told = [
         f"{row.arm.name} ({points(row.difference.mean)})"
@@ -124,7 +123,8 @@ def _accuracy(analysis: Analysis, stored: ArmResult) -> Iterator[str]:
         yield f"Of the others, {listed(told)} can be told from it."
 
 
-def _told(found: Difference) -> str:
+def how_told(found: Difference) -> str:
+    """Whether it can be told from noise, at the end of a sentence."""
     if found.outcome == ONE_SEED:
         return "from one seed: how much of that is chance of the training can't be told"
     return "more than noise" if found.told else "which can't be told from noise"
@@ -157,7 +157,7 @@ def _policies(analysis: Analysis) -> Iterator[str]:
     gain = gains.get(found.best)
     over = f" ({points(gain.mean)} points over none)" if gain is not None else ""
     lead = f"{found.second} by {in_points(found.lead)}"
-    yield f"On the fly, {found.best} did best{over}, ahead of {lead}, {_told(found.lead)}."
+    yield f"On the fly, {found.best} did best{over}, ahead of {lead}, {how_told(found.lead)}."
 
 
 def _robustness(stored: ArmResult) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _robustness(stored: ArmResult) -> Iterator[str]:
     if found is not None:
         yield (
             f"On corrupted images {stored.arm.name} is {in_points(found)} against on the fly, "
-            f"{_told(found)}."
+            f"{how_told(found)}."
         )
 
 

@@ -72,8 +72,7 @@ class PayBack:
     Attributes:
         seconds: that expansion took, with all its workers.
         epochs: after which it has paid for itself; None: never, or not that it could be told.
-        least, most: the same by the measurements that favour it most and least; `most` is None
-            where by those it never does.
+        least, most: the same by the measurements that favour it most and least.
         runs: how many trainings as long as the benchmark's that makes.
         cpu_epochs: the same in processor time, which machines that are shared pay for.
         disk_bytes: that the shards take, of all splits.

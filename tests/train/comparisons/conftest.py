@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from augcli.train.comparisons.ablation_record import NOTHING, WHOLE, Ablation, only, without
 from augcli.train.comparisons.measurements import (
     Arm,
     ArmThroughput,
@@ -165,7 +166,50 @@ def made(
     return Measurements(**{**values, **changes})
 
 
-@pytest.fixture
+def ablated(
+    transforms: Mapping[str, tuple[float, float]], seeds: int = 5, images: int = 1500
+) -> Ablation:
+    """An ablation; of each transform what leaving it out does, and what it does alone."""
+    rng = np.random.default_rng(11)
+    shifts = {WHOLE: 0.0, NOTHING: -0.8}
+    shifts |= {without(name): shift for name, (shift, _) in transforms.items()}
+    shifts |= {only(name): -0.8 + shift for name, (_, shift) in transforms.items()}
+    difficulty = rng.normal(1.6, 2.2, images)
+    by_arm = {arm: rng.normal(0, 0.3, images) for arm in shifts}
+    trainings = []
+    for seed in range(seeds):
+        for arm, shift in shifts.items():
+            logits = difficulty + by_arm[arm] + shift + rng.normal(0, 0.05)
+            correct = rng.logistic(scale=0.5, size=images) < logits
+            accuracy = float(correct.mean())
+            trainings.append(
+                Training(arm, seed, 0.001, 20, 960, 120.0, accuracy, 1.4 - accuracy, (),
+                         packed(correct))
+            )  # fmt: skip
+    whole = made(seeds=1, images=9)
+    return Ablation(
+        version=1,
+        command="augcli ablate --data clothing --policy side-on",
+        config={"model": "small", "size": 64, "epochs": 20},
+        machine=whole.machine,
+        dataset="clothing",
+        classes=CLASSES,
+        train_images=3068,
+        test_images=images,
+        split="val",
+        policy="side-on",
+        transforms=tuple(transforms),
+        trainings=tuple(trainings),
+    )
+
+
+@pytest.fixture(scope="session")
 def make() -> Maker:
     """`made`, whose arguments say what is true."""
     return made
+
+
+@pytest.fixture(scope="session")
+def ablate() -> Callable[..., Ablation]:
+    """`ablated`, which is told what is true."""
+    return ablated
