@@ -250,6 +250,12 @@ class TrainConfig:
         "auto", "memory for decoded images, as 2GB or 0; auto takes a quarter of what is free"
     )
     on_error: str = setting("fail", "what to do about a view that can't be read", choices=ON_ERROR)
+    rounds: int | None = setting(
+        None,
+        "read only the first so many stored rounds, the originals being the first of all",
+        minimum=1,
+        shown_default="all",
+    )
     from_originals: bool = setting(
         False, "on the fly, from the stored originals instead of the images' own files"
     )

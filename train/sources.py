@@ -17,6 +17,7 @@ from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE
 from augcli.manifests.reference import Failure
+from augcli.manifests.settings import option_name
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.batch import Source, Sources
 from augcli.train.config import TrainConfig
@@ -66,8 +67,9 @@ def open_sources(config: TrainConfig, device: str | torch.device, world: World =
         raise UsageError(
             "--from-originals goes with --source on-the-fly or none and --shards, without --data"
         )
-    if config.shuffle_buffer is not None and source != "shards":
-        raise UsageError("--shuffle-buffer goes with --source shards")
+    for name in ("rounds", "shuffle_buffer"):
+        if getattr(config, name) is not None and source != "shards":
+            raise UsageError(f"{option_name(name)} goes with --source shards")
     if config.data is not None and config.shards is None:
         return _open_reference(config, source, device, world)
     for name in ("policy", "size"):
@@ -110,7 +112,8 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
     size = int(manifest.options["size"])
     if source == "shards":
         loading = Loading(config, size, device, world)
-        views = dataset.views("train")
+        _check_rounds(config, dataset)
+        views = dataset.views("train", config.rounds)
         train = loading.training(views, _order(config, dataset, views, loading))
     else:
         train, loading = _fresh_from_dataset(config, source, device, world, dataset)
@@ -132,12 +135,21 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
         "manifest_sha256": sha256_file(dataset.folder / MANIFEST_FILE),
         "reference": manifest.reference.name,
         "fingerprint": manifest.reference.fingerprint,
-        "rounds": manifest.rounds if source == "shards" else None,
+        "rounds": (config.rounds or manifest.rounds) if source == "shards" else None,
         "policy": manifest.policy if source != "none" else None,
         "options": dict(manifest.options),
         "versions": package_versions(PIXEL_PACKAGES),
     }
     return Opened(sources, description, (), tuple(loading.notes))
+
+
+def _check_rounds(config: TrainConfig, dataset: Dataset) -> None:
+    stored = dataset.manifest.rounds
+    if config.rounds is not None and config.rounds > stored:
+        raise UsageError(
+            f"--rounds {config.rounds}: {dataset.place} has {stored}: ask for no more, or add some "
+            "with augcli expand and more --copies"
+        )
 
 
 def _order(

@@ -129,6 +129,17 @@ def test_stored_rounds_repeat_and_fresh_ones_do_not(dataset: Path) -> None:
     assert not all(np.array_equal(stored[key], fresh[key]) for key in stored)
 
 
+def test_the_first_rounds_are_those_of_fewer_copies(
+    photos: Path, dataset: Path, tmp_path: Path
+) -> None:
+    fewer = tmp_path / "fewer"
+    expand(ExpandConfig(data=str(photos), out=fewer, copies=1, size=32, codec="png", workers=1))
+    config = TrainConfig(source="shards", batch_size=5, workers=0)
+    for epoch in range(4):
+        first = epoch_of(replace(config, shards=dataset, rounds=2), epoch)
+        assert_same_batches(first, epoch_of(replace(config, shards=fewer), epoch))
+
+
 def test_validation_and_test_are_never_augmented(photos: Path, dataset: Path) -> None:
     config = TrainConfig(source="shards", shards=dataset, batch_size=64, workers=0)
     plain = TrainConfig(

@@ -180,6 +180,13 @@ def test_a_table_that_contradicts_the_manifest(
     assert f"samples.parquet: {message}" in str(refused.value)
 
 
+def test_no_more_rounds_than_are_stored(dataset: Path) -> None:
+    with pytest.raises(UsageError, match=r"--rounds 3: .*expanded has 2: ask for no more"):
+        open_sources(TrainConfig(shards=dataset, rounds=3), "cpu")
+    with pytest.raises(UsageError, match="--rounds goes with --source shards"):
+        open_sources(TrainConfig(shards=dataset, source="on-the-fly", rounds=1), "cpu")
+
+
 def test_counts_that_the_manifest_gets_wrong(dataset: Path) -> None:
     edit_manifest(dataset, lambda content: content.update(rounds=0))
     with pytest.raises(AugcliError, match=r"36 train rows .* 36 views: 18 in each of 0 rounds"):
