@@ -55,7 +55,9 @@ class TrainConfig:
         None, "reference dataset to train from on the fly, with no expansion"
     )
     policy: str | None = setting(
-        None, "preset or policy file, with --data", shown_default="the manifest's"
+        None,
+        "preset or policy file, with --data or --source on-the-fly",
+        shown_default="the manifest's",
     )
     residual: str | None = setting(
         None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -72,9 +72,12 @@ def open_sources(config: TrainConfig, device: str | torch.device, world: World =
             raise UsageError(f"{option_name(name)} goes with --source shards")
     if config.data is not None and config.shards is None:
         return _open_reference(config, source, device, world)
-    for name in ("policy", "size"):
-        if getattr(config, name) is not None:
-            raise UsageError(f"--{name}: with --shards, the manifest says; it goes with --data")
+    if config.size is not None:
+        raise UsageError("--size: with --shards, the manifest says; it goes with --data")
+    if config.policy is not None and source != "on-the-fly":
+        raise UsageError(
+            "--policy: with --shards, the manifest says; another one goes with --source on-the-fly"
+        )
     return _open_dataset(config, source, device, world)
 
 
@@ -110,13 +113,16 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
     dataset = open_dataset(config)
     manifest = dataset.manifest
     size = int(manifest.options["size"])
+    policy = manifest.policy
     if source == "shards":
         loading = Loading(config, size, device, world)
         _check_rounds(config, dataset)
         views = dataset.views("train", config.rounds)
         train = loading.training(views, _order(config, dataset, views, loading))
     else:
-        train, loading = _fresh_from_dataset(config, source, device, world, dataset)
+        recipe = _recipe(config, dataset)
+        policy = recipe.policy.serialized
+        train, loading = _fresh_from_dataset(config, source, device, world, dataset, recipe)
 
     def stored(split: str) -> BatchLoader | None:
         if not manifest.splits[split].samples:
@@ -136,7 +142,7 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
         "reference": manifest.reference.name,
         "fingerprint": manifest.reference.fingerprint,
         "rounds": (config.rounds or manifest.rounds) if source == "shards" else None,
-        "policy": manifest.policy if source != "none" else None,
+        "policy": policy if source != "none" else None,
         "options": dict(manifest.options),
         "versions": package_versions(PIXEL_PACKAGES),
     }
@@ -168,13 +174,26 @@ def _order(
     return windowed
 
 
+def _recipe(config: TrainConfig, dataset: Dataset) -> Recipe:
+    """How the stored views were made, or the same by another policy for all classes."""
+    check_versions(dataset.place, dataset.manifest)
+    recipe = manifest_recipe(dataset.manifest)
+    if config.policy is None:
+        return recipe
+    policy = resolve_policy(config.policy, recipe.fit.size)
+    return replace(recipe, policy=policy, class_policies=())
+
+
 def _fresh_from_dataset(
-    config: TrainConfig, source: str, device: torch.device, world: World, dataset: Dataset
+    config: TrainConfig,
+    source: str,
+    device: torch.device,
+    world: World,
+    dataset: Dataset,
+    recipe: Recipe,
 ) -> tuple[Source, Loading]:
-    """Training views made anew by the manifest's recipe."""
+    """Training views made anew."""
     manifest = dataset.manifest
-    check_versions(dataset.place, manifest)
-    recipe = manifest_recipe(manifest)
     files = in_order(source_files(dataset.samples, manifest, config.data, config.from_originals))
     frames: Frames = FolderFrames(files)
     if config.from_originals:
