@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augcli.augment.config import (
-    DATA_HELP,
     DEFAULT_DATASET,
     DEFAULT_SIZE,
     ON_ERROR,
-    POLICY_DEFAULT,
-    POLICY_HELP,
-    ExpandConfig,
 )
 from augcli.manifests.settings import setting, setting_of
 
@@ -281,23 +277,6 @@ class TrainConfig:
         maximum=4096,
         shown_default=str(DEFAULT_SIZE),
     )
-
-
-@dataclass(frozen=True)
-class BenchmarkConfig:
-    """Options of `augcli benchmark`."""
-
-    data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
-    policy: str | None = setting(None, POLICY_HELP, shown_default=POLICY_DEFAULT)
-    copies: int = setting(
-        ExpandConfig.copies, "augmented copies of each training image", minimum=1, maximum=10_000
-    )
-    model: str = setting(TrainConfig.model, _MODEL_HELP)
-    epochs: int = setting(20, "epochs of each training", minimum=1)
-    seeds: int = setting(3, "trainings per arm, each with its own seed", minimum=1)
-    out: Path = setting(Path("runs/benchmark"), "folder of the tables and the trainings")
-    # Small, so that every arm learns enough in minutes on a CPU for augmentation to show.
-    size: int = setting(64, "output size in pixels, square", minimum=8, maximum=4096)
 
 
 @dataclass(frozen=True)

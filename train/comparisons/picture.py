@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from augcli.train.comparisons.benchmarking import BenchmarkResult
+    from augcli.train.comparisons.measurements import Repeated
 
 COLOURS = {"none": "#999999", "on-the-fly": "#D55E00", "shards": "#0072B2"}
 """From the palette of Okabe and Ito, which colour-blind readers tell apart."""
@@ -21,12 +23,11 @@ def draw_comparison(path: Path, result: BenchmarkResult) -> None:
     figure = pictures.new_figure(width=12.0, height=3.6)
     figure.set_layout_engine("constrained")
     source, training, accuracy = figure.subplots(1, 3)
-    _bars(source, "Source alone, images/s", {a.arm: a.source for a in result.throughput.arms})
-    _bars(training, "Training, images/s", {a.arm: a.training for a in result.throughput.arms})
-    bound = result.throughput.synthetic.median
-    training.set_xlim(
-        right=1.05 * max(bound, *(a.training.greatest for a in result.throughput.arms))
-    )
+    throughput = result.measurements.throughput
+    _bars(source, "Source alone, images/s", {a.arm: a.source for a in throughput.arms})
+    _bars(training, "Training, images/s", {a.arm: a.training for a in throughput.arms})
+    bound = throughput.bound.median
+    training.set_xlim(right=1.05 * max(bound, *(a.training.greatest for a in throughput.arms)))
     training.axvline(bound, color="#222222", linewidth=1.0, linestyle=":")
     training.annotate(
         "no data needed", (bound, 1.0), xycoords=("data", "axes fraction"),
@@ -36,10 +37,10 @@ def draw_comparison(path: Path, result: BenchmarkResult) -> None:
     pictures.save_figure(figure, path)
 
 
-def _bars(axes: Axes, title: str, rates: dict[str, object]) -> None:
+def _bars(axes: Axes, title: str, rates: dict[str, Repeated]) -> None:
     for position, (arm, rate) in enumerate(rates.items()):
-        median, least, greatest = rate.median, rate.least, rate.greatest  # type: ignore[attr-defined]
-        axes.barh(position, median, color=COLOURS[arm], height=0.62)
+        median, least, greatest = rate.median, rate.least, rate.greatest
+        axes.barh(position, median, color=_colour(arm), height=0.62)
         axes.plot([least, greatest], [position, position], color="#222222", linewidth=1.2)
         axes.annotate(
             f"{median:,.0f}", (0, position), xytext=(5, 0), textcoords="offset points",
@@ -50,18 +51,23 @@ def _bars(axes: Axes, title: str, rates: dict[str, object]) -> None:
 
 
 def _accuracies(axes: Axes, result: BenchmarkResult) -> None:
-    for position, row in enumerate(result.accuracy):
-        percent = [100 * accuracy for accuracy in row.accuracies]
+    found = result.measurements
+    for position, arm in enumerate(found.arms):
+        percent = [100 * training.accuracy for training in found.trainings_of(arm.name)]
         axes.plot(
             percent, [position] * len(percent), linestyle="none", marker="o", markersize=5,
-            color=COLOURS[row.arm], alpha=0.55,
+            color=_colour(arm.name), alpha=0.55,
         )  # fmt: skip
-        mean = 100 * row.summary.mean
-        axes.plot([mean] * 2, [position - 0.28, position + 0.28], color=COLOURS[row.arm], lw=2.5)
+        mean = statistics.fmean(percent)
+        axes.plot([mean] * 2, [position - 0.28, position + 0.28], color=_colour(arm.name), lw=2.5)
         axes.annotate(f"{mean:.1f}", (mean, position + 0.3), ha="center", va="bottom", fontsize=9)
-    title = f"{result.split.capitalize()} accuracy, % (mean and each seed)"
-    _dress(axes, title, [row.arm for row in result.accuracy])
+    title = f"{found.split.capitalize()} accuracy, % (mean and each seed)"
+    _dress(axes, title, [arm.name for arm in found.arms])
     axes.margins(x=0.15)
+
+
+def _colour(arm: str) -> str:
+    return next((colour for kind, colour in COLOURS.items() if arm.startswith(kind)), "#009E73")
 
 
 def _dress(axes: Axes, title: str, arms: list[str]) -> None:

@@ -9,8 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from augcli.manifests.files import write_atomic
-from augcli.train.command import command_line
-from augcli.train.comparisons.comparison import Interval, Measured
+from augcli.train.comparisons.comparison import (
+    Finding,
+    Interval,
+    Measured,
+    interval,
+    paired_difference,
+    verdict,
+)
+from augcli.train.comparisons.measurements import FRESH, NONE, SHARDS, Measurements, Repeated
 from augcli.train.comparisons.picture import draw_comparison
 
 if TYPE_CHECKING:
@@ -34,8 +41,51 @@ def write_report(result: BenchmarkResult) -> None:
     write_atomic(folder / MARKDOWN_FILE, markdown(result))
 
 
+def sentences(found: Measurements) -> list[str]:
+    """The verdict on none, on the fly and the most copies; nothing where one of them is missing."""
+    arms = {
+        kind: next((a for a in reversed(found.arms) if a.source == kind and not a.residual), None)
+        for kind in (NONE, FRESH, SHARDS)
+    }
+    names = {kind: arm.name for kind, arm in arms.items() if arm is not None}
+    stored = arms[SHARDS]
+    expansion = found.expansion_of(stored) if stored is not None else None
+    if len(names) < len(arms) or expansion is None:
+        return []
+    rates = {kind: found.throughput.of(name) for kind, name in names.items()}
+    return verdict(
+        Finding(
+            source_rates={kind: _measured(rate.source) for kind, rate in rates.items()},
+            training_rates={kind: _measured(rate.training) for kind, rate in rates.items()},
+            wait_shares={kind: rate.wait_share for kind, rate in rates.items()},
+            accuracies={kind: accuracies_of(found, name) for kind, name in names.items()},
+            expansion_seconds=expansion.seconds,
+            samples=found.train_images,
+            rounds=expansion.rounds,
+            epochs=found.trainings[0].epochs,
+            disk_bytes=expansion.disk_bytes,
+            test_images=found.test_images,
+        )
+    )
+
+
+def accuracies_of(found: Measurements, arm: str) -> list[float]:
+    """By seed."""
+    return [training.accuracy for training in found.trainings_of(arm)]
+
+
+def _measured(rate: Repeated) -> Measured:
+    return Measured.of(rate.values)
+
+
+def _baseline(found: Measurements) -> str:
+    return next((arm.name for arm in found.arms if arm.source == FRESH), found.arms[0].name)
+
+
 def throughput_table(result: BenchmarkResult, spread: bool = True) -> Table:
     """The throughput table for people, units in the header; `spread` adds least and greatest."""
+
+    throughput = result.measurements.throughput
 
     def shown(rate: Measured) -> str:
         text = f"{rate.median:,.0f}"
@@ -52,39 +102,39 @@ def throughput_table(result: BenchmarkResult, spread: bool = True) -> Table:
     rows = [
         [
             row.arm,
-            shown(row.source),
-            shown(row.training),
+            shown(_measured(row.source)),
+            shown(_measured(row.training)),
             f"{row.wait_share:.0%}",
-            f"{row.cpu_ms_per_view:.2f}",
-            f"{row.bytes_per_view / 1000:.1f}",
+            f"{1000 * row.cpu_seconds_per_view:.2f}",
+            f"{(row.bytes_per_view or 0) / 1000:.1f}",
         ]
-        for row in result.throughput.arms
+        for row in throughput.arms
     ]
     return [
         head,
         *rows,
-        ["(one batch repeated)", "", shown(result.throughput.synthetic), "", "", ""],
+        ["(one batch repeated)", "", shown(_measured(throughput.bound)), "", "", ""],
     ]
 
 
 def accuracy_table(result: BenchmarkResult) -> Table:
     """The accuracy table for people, in percent and percentage points."""
+    found = result.measurements
+    baseline = _baseline(found)
     head = [
         "source",
-        f"{result.split} accuracy, %",
+        f"{found.split} accuracy, %",
         "against on the fly, points",
         "by seed, %",
-        "epoch, s",
     ]
     rows = [
         [
-            row.arm,
-            _percent(row.summary),
-            "" if row.arm == "on-the-fly" else _points(result.difference_of(row.arm)),
-            " ".join(f"{100 * accuracy:.1f}" for accuracy in row.accuracies),
-            f"{row.epoch_seconds:.2f}",
+            arm.name,
+            _percent(interval(accuracies_of(found, arm.name))),
+            "" if arm.name == baseline else _points(_difference(found, arm.name)),
+            " ".join(f"{100 * accuracy:.1f}" for accuracy in accuracies_of(found, arm.name)),
         ]
-        for row in result.accuracy
+        for arm in found.arms
     ]
     return [head, *rows]
 
@@ -106,20 +156,20 @@ def throughput_records(result: BenchmarkResult) -> Table:
     rows = [
         [
             row.arm,
-            *_numbers(row.source),
-            *_numbers(row.training),
+            *_numbers(_measured(row.source)),
+            *_numbers(_measured(row.training)),
             f"{row.wait_share:.4f}",
-            f"{row.cpu_ms_per_view:.4f}",
-            f"{row.bytes_per_view:.1f}",
+            f"{1000 * row.cpu_seconds_per_view:.4f}",
+            f"{row.bytes_per_view or 0:.1f}",
         ]
-        for row in result.throughput.arms
+        for row in result.measurements.throughput.arms
     ]
     synthetic = [
         "one batch repeated",
         "",
         "",
         "",
-        *_numbers(result.throughput.synthetic),
+        *_numbers(_measured(result.measurements.throughput.bound)),
         "0",
         "",
         "",
@@ -130,25 +180,27 @@ def throughput_records(result: BenchmarkResult) -> Table:
 def accuracy_records(result: BenchmarkResult) -> Table:
     """The accuracies for scripts: one line for each training."""
     head = ["source", "seed", "split", "images", "accuracy"]
+    found = result.measurements
     return [
         head,
         *(
-            [row.arm, str(seed), result.split, str(result.test_images), f"{accuracy:.6f}"]
-            for row in result.accuracy
-            for seed, accuracy in enumerate(row.accuracies)
+            [t.arm, str(t.seed), found.split, str(found.test_images), f"{t.accuracy:.6f}"]
+            for t in found.trainings
         ),
     ]
 
 
+def _difference(found: Measurements, arm: str) -> Interval:
+    return paired_difference(accuracies_of(found, arm), accuracies_of(found, _baseline(found)))
+
+
 def markdown(result: BenchmarkResult) -> str:
     """The report as Markdown."""
-    manifest = result.expansion.manifest
-    assert manifest is not None
-    machine = result.machine
+    found = result.measurements
+    machine, config = found.machine, found.config
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    config = result.config
     lines = [
-        f"# Augment ahead of time, or on the fly? {manifest.reference.name}",
+        f"# Augment ahead of time, or on the fly? {found.dataset}",
         "",
         "## Verdict",
         "",
@@ -166,24 +218,24 @@ def markdown(result: BenchmarkResult) -> str:
         "",
         *_markdown_table(accuracy_table(result)),
         "",
-        f"{result.test_images} {result.split} images, {config.seeds} seeds, {config.epochs} epochs "
-        "each, the checkpoint best on validation. ± is the 95 % interval over seeds (Student's); "
-        "differences are paired by seed: same initial weights, same order, same evaluation. The "
-        "learning rate is shared by all arms.",
+        f"{found.test_images} {found.split} images, the checkpoint best on validation. ± is the "
+        "95 % interval over seeds (Student's); differences are paired by seed: same initial "
+        "weights, same order, same evaluation.",
+        "",
+        *(f"Given up for --budget: {line}." for line in found.gave_up),
         "",
         f"![throughput and accuracy]({PICTURE_FILE})",
         "",
         "## How it was measured",
         "",
-        f"- data: {manifest.reference.name}, {manifest.splits['train'].samples} training images, "
-        f"{len(manifest.classes)} classes, {config.size} x {config.size} pixels",
-        f"- policy: {manifest.options['policy']}; {manifest.rounds} stored rounds "
-        f"({config.copies} copies and the originals), {manifest.options['codec']}",
-        f"- model: {config.model}",
+        f"- data: {found.dataset}, {found.train_images} training images, "
+        f"{len(found.classes)} classes, {config['size']} x {config['size']} pixels",
+        f"- policies: {', '.join(found.policies)}",
+        f"- model: {config['model']}",
         f"- machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"{machine['cuda'] or 'no GPU'}; {machine['system']}",
         f"- versions: Python {machine['python']}, {versions}",
-        f"- command: `{command_line('benchmark', config)}`",
+        f"- command: `{found.command}`",
         "",
     ]
     return "\n".join(lines)
