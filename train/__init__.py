@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from augcli.train.comparisons.benchmarking import BenchmarkResult, benchmark
-    from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+    from augcli.train.comparisons.config import BenchmarkConfig
+    from augcli.train.config import ScheduleConfig, TrainConfig
     from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
     from augcli.train.evaluation.evaluating import evaluate_run
     from augcli.train.evaluation.landscape import landscape
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BenchmarkConfig": "config",
+    "BenchmarkConfig": "comparisons.config",
     "BenchmarkResult": "comparisons.benchmarking",
     "EvaluateConfig": "evaluation.config",
     "EvaluationResult": "evaluation.result",

@@ -38,7 +38,7 @@ class Arm:
         source: one of `ARM_SOURCES`; `originals` are stored fitted images, augmented on the fly.
         policy: as the user names it.
         rounds: stored rounds that training reads; the unaugmented images are the first of them, so
-            that K copies make K + 1. None where nothing augmented is stored.
+            that K copies make K + 1. None where nothing is stored.
         residual: fresh transforms of whole batches on top, as `--residual` takes them.
     """
 
@@ -237,7 +237,7 @@ class Measurements:
         return tuple(training for training in self.trainings if training.arm == arm)
 
     def expansion_of(self, arm: Arm) -> Expansion | None:
-        """What storing the arm's views costs; None where nothing augmented is stored."""
+        """What storing what the arm reads costs; None where nothing is stored."""
         wanted = (arm.policy, arm.rounds)
         return next((e for e in self.expansions if (e.policy, e.rounds) == wanted), None)
 

@@ -6,13 +6,17 @@ import base64
 import dataclasses
 import types
 import typing
+from pathlib import Path
 from typing import Any, TypeVar
 
 RecordT = TypeVar("RecordT")
 
 
 def to_plain(value: Any) -> Any:
-    """`value` in what JSON holds: dataclasses as objects, tuples as lists, bytes as base64."""
+    """`value` in what JSON holds: dataclasses as objects, tuples as lists, bytes as base64.
+
+    Paths become texts, and stay such.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: to_plain(getattr(value, field.name)) for field in fields}
@@ -22,7 +26,7 @@ def to_plain(value: Any) -> Any:
         return {str(name): to_plain(item) for name, item in value.items()}
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
-    return value
+    return str(value) if isinstance(value, Path) else value
 
 
 def from_plain(kind: type[RecordT], content: Any) -> RecordT:

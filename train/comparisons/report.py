@@ -15,7 +15,7 @@ from augcli.train.comparisons.drawing import save_png
 from augcli.train.comparisons.measurements import Measurements
 from augcli.train.comparisons.plain import to_plain
 from augcli.train.comparisons.records import accuracy_records, csv_text, throughput_records
-from augcli.train.comparisons.verdict import Verdict, verdict
+from augcli.train.comparisons.verdict import verdict
 
 HTML_FILE, MARKDOWN_FILE, JSON_FILE = "report.html", "report.md", "benchmark.json"
 THROUGHPUT_CSV, ACCURACY_CSV = "throughput.csv", "accuracy.csv"
@@ -42,7 +42,7 @@ def write_report(
     write_pictures(folder, parts, PICTURE_FILES)
     write_atomic(folder / THROUGHPUT_CSV, csv_text(throughput_records(measurements)))
     write_atomic(folder / ACCURACY_CSV, csv_text(accuracy_records(measurements)))
-    text = json.dumps(as_json(measurements, analysis, said), indent=1, ensure_ascii=False)
+    text = json.dumps(as_json(measurements, analysis), indent=1, ensure_ascii=False)
     write_atomic(folder / JSON_FILE, text + "\n")
     write_atomic(folder / MARKDOWN_FILE, to_markdown(title, parts))
     write_atomic(folder / HTML_FILE, to_html(title, parts))
@@ -61,7 +61,7 @@ def write_pictures(folder: Path, parts: Sequence[Part], names: Sequence[str]) ->
             (folder / name).unlink(missing_ok=True)
 
 
-def as_json(measurements: Measurements, analysis: Analysis, said: Verdict) -> dict[str, Any]:
+def as_json(measurements: Measurements, analysis: Analysis) -> dict[str, Any]:
     """The object of `benchmark.json` and of `--json`.
 
     The measurements are all but what was recognised image by image, which `measurements.json` has.
@@ -70,4 +70,5 @@ def as_json(measurements: Measurements, analysis: Analysis, said: Verdict) -> di
     del measured["labels"]
     for training in measured["trainings"]:
         del training["correct"]
-    return {"verdict": to_plain(said), "analysis": analysis.to_json(), "measurements": measured}
+    said = to_plain(verdict(measurements, analysis))
+    return {"verdict": said, "analysis": analysis.to_json(), "measurements": measured}

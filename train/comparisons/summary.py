@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augcli.train.comparisons.analysis import Analysis
-from augcli.train.comparisons.measurements import Measurements
 from augcli.train.comparisons.report import HTML_FILE, MARKDOWN_FILE
 from augcli.train.comparisons.tables import (
     accuracy_table,
@@ -15,17 +12,18 @@ from augcli.train.comparisons.tables import (
     policies_table,
     throughput_table,
 )
-from augcli.train.comparisons.verdict import Verdict, verdict
+from augcli.train.comparisons.verdict import Verdict
 from augcli.train.printing import print_line, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from augcli.train.comparisons.benchmarking import BenchmarkResult
 
-def print_benchmark(
-    folder: Path, measurements: Measurements, analysis: Analysis, console: Console
-) -> None:
+
+def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     """The tables, the verdict, and where the report is."""
+    folder, measurements, analysis = result.folder, result.measurements, result.analysis
     tables = {
         "Throughput": throughput_table(measurements, brief=True),
         "Cost of storing": costs_table(analysis, brief=True),
@@ -36,7 +34,7 @@ def print_benchmark(
     for title, rows in tables.items():
         if len(rows) > 1:
             print_table(title, rows, console)
-    print_verdict(verdict(measurements, analysis), measurements.gave_up, console)
+    print_verdict(result.verdict, measurements.gave_up, console)
     print_line("", console)
     print_line(f"look at     {folder / HTML_FILE}, {folder / MARKDOWN_FILE}", console)
 

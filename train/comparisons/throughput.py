@@ -1,141 +1,180 @@
-"""How fast views come and are used: measured in turns, repeated, medians with their spread."""
+"""How fast the arms' views come and are used: by turns, repeated, each repetition kept."""
 
 from __future__ import annotations
 
 import dataclasses
 import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from itertools import count, repeat
 
-from augcli.train.batch import Batch, Source
-from augcli.train.comparisons.comparison import Measured
+import torch
+
+from augcli.train.alteration import Alteration
+from augcli.train.batch import Batch, Sources
+from augcli.train.comparisons import stretches
+from augcli.train.comparisons.cpu_time import counts_live_children
+from augcli.train.comparisons.measurements import Arm, ArmThroughput, Repeated, Throughput
+from augcli.train.comparisons.page_cache import dropped
+from augcli.train.comparisons.setups import Setups
+from augcli.train.comparisons.stretches import Stretch, measure_stretch
 from augcli.train.config import TrainConfig
-from augcli.train.dataset import open_dataset
+from augcli.train.feeding import on_device
 from augcli.train.learner import build_learner
-from augcli.train.remaking import source_files
+from augcli.train.loader import loader_workers
 from augcli.train.sources import open_sources
 from augcli.train.step import Step, choose_device
 
-REPEATS = 3
-SECONDS = 1.2  # of one measurement, at least; whole batches
+Hear = Callable[[int, int], None]
+"""How many of how many turns were had."""
+
+Work = tuple[str, str, str | None]
+"""What a view costs is the same in arms that share it: copies differ in nothing else."""
 
 
-@dataclass(frozen=True)
-class Throughput:
-    """One arm: images/s of its source alone, and of training from it.
+def measure_throughput(setups: Setups, arms: Sequence[Arm], memory: str, hear: Hear) -> Throughput:
+    """Measure arms by turns; `memory` is what their sources may keep of decoded images.
 
-    `wait_share` (0..1) is the part of the training time spent waiting for data,
-    `cpu_ms_per_view` the processor time that one view costs (milliseconds, one core), and
-    `bytes_per_view` what is read from disk for it.
+    Raises:
+        AugcliError: a source can't be opened or read.
     """
-
-    arm: str
-    source: Measured
-    training: Measured
-    wait_share: float
-    cpu_ms_per_view: float
-    bytes_per_view: float
-
-
-@dataclass(frozen=True)
-class ThroughputTable:
-    """All arms, and `synthetic`: training on one batch over and over, the bound for any source."""
-
-    arms: tuple[Throughput, ...]
-    synthetic: Measured
-
-
-def measure_throughput(configs: dict[str, TrainConfig]) -> ThroughputTable:
-    """Measure arms, each given by the training that would use it, by turns."""
-    first = next(iter(configs.values()))
+    chosen = {_work(arm): arm for arm in arms}  # of several copies, the most
+    configs = {work: setups.training(arm, memory=memory) for work, arm in chosen.items()}
+    first = configs[_work(arms[0])]
     device = choose_device(first.device)
-    opened = {arm: open_sources(config, device.type).sources for arm, config in configs.items()}
-    source_rates: dict[str, list[float]] = {arm: [] for arm in configs}
-    training_rates: dict[str, list[float]] = {arm: [] for arm in configs}
-    waits: dict[str, list[float]] = {arm: [] for arm in configs}
-    synthetic: list[float] = []
-    try:
-        any_sources = next(iter(opened.values()))
-        learner = build_learner(first, any_sources.classes, any_sources.size, device)
-        step = Step(learner.model, learner.optimizer, learner.forward, learner.rules)
-        for sources in opened.values():  # warm-up: page cache, workers, kernels
-            step(next(sources.train.batches(0)))
-            _rate(sources.train, lambda batch: None, SECONDS / 4)
-        for _ in range(REPEATS):
-            for arm, sources in opened.items():
-                rate, _wait = _rate(sources.train, lambda batch: None, SECONDS)
-                source_rates[arm].append(rate)
-                rate, wait = _rate(sources.train, step, SECONDS)
-                training_rates[arm].append(rate)
-                waits[arm].append(wait)
-            synthetic.append(_synthetic_rate(any_sources.train, step))
-    finally:
-        for sources in opened.values():
-            sources.close()
-    rows = [
-        Throughput(
-            arm=arm,
-            source=Measured.of(source_rates[arm]),
-            training=Measured.of(training_rates[arm]),
-            wait_share=statistics.median(waits[arm]),
-            cpu_ms_per_view=_cpu_ms_per_view(config, device.type),
-            bytes_per_view=_bytes_per_view(config),
+    turns = 2 * stretches.REPEATS * len(chosen)
+    measured, bound = _by_turns(configs, device, lambda done: hear(done, turns))
+    cold: dict[tuple[str, str], Repeated | None] = {}
+    for number, (work, arm) in enumerate(chosen.items()):
+        hear(turns // 2 + number * stretches.REPEATS, turns)
+        if work[:2] not in cold:
+            cold[work[:2]] = _cold(configs[work], setups, arm, device)
+    rows = {
+        work: ArmThroughput(
+            arm=arm.name,
+            source=Repeated(tuple(stretch.rate for stretch in measured[work].source)),
+            cold=cold[work[:2]],
+            training=Repeated(tuple(stretch.rate for stretch in measured[work].training)),
+            wait_share=statistics.median(s.wait_share for s in measured[work].training),
+            cpu_seconds_per_view=_cpu_seconds_per_view(measured[work], configs[work], device),
+            bytes_per_view=setups.bytes_per_view(arm),
+            workers=loader_workers() if first.workers is None else first.workers,
         )
-        for arm, config in configs.items()
-    ]
-    return ThroughputTable(tuple(rows), Measured.of(synthetic))
+        for work, arm in chosen.items()
+    }
+    return Throughput(
+        batch_size=first.batch_size,
+        bound=Repeated(tuple(bound)),
+        arms=tuple(dataclasses.replace(rows[_work(arm)], arm=arm.name) for arm in arms),
+    )
 
 
-def _rate(source: Source, use: Callable[[Batch], object], seconds: float) -> tuple[float, float]:
-    """Images per second over whole epochs of at least `seconds`, and the share of waiting.
-
-    Epochs are not run into each other: a source that prepares only one at a time shows it.
-    """
-    started = time.perf_counter()
-    images, waited, epoch = 0, 0.0, 0
-    while time.perf_counter() - started < seconds:
-        asked = time.perf_counter()
-        for batch in source.batches(epoch):
-            waited += time.perf_counter() - asked
-            use(batch)
-            images += len(batch)
-            asked = time.perf_counter()
-        epoch += 1
-    elapsed = time.perf_counter() - started
-    return images / elapsed, waited / elapsed
+def _work(arm: Arm) -> Work:
+    return arm.source, arm.policy, arm.residual
 
 
-def _synthetic_rate(source: Source, step: Step) -> float:
-    batch = next(source.batches(0))
-    started = time.perf_counter()
-    images = 0
-    while time.perf_counter() - started < SECONDS:
-        step(batch)
-        images += len(batch)
-    return images / (time.perf_counter() - started)
+@dataclass
+class _Measured:
+    """One arm's stretches, so far."""
+
+    source: list[Stretch] = field(default_factory=list)
+    training: list[Stretch] = field(default_factory=list)
 
 
-def _cpu_ms_per_view(config: TrainConfig, device: str) -> float:
-    """Processor time of this process alone, loading without workers."""
-    sources = open_sources(dataclasses.replace(config, workers=0), device).sources
-    try:
-        for _ in zip(range(3), sources.train.batches(0), strict=False):
-            pass
-        started, images = time.process_time(), 0
-        for batch in sources.train.batches(1):
-            images += len(batch)
-            if time.process_time() - started > SECONDS:
-                break
-        return (time.process_time() - started) / images * 1000
-    finally:
-        sources.close()
+@dataclass
+class _Open:
+    """One arm's sources; every stretch begins with an epoch of its own."""
+
+    sources: Sources
+    alteration: Alteration
+    epochs: Iterator[int] = field(default_factory=count)
+
+    def batches(self, device: torch.device | None = None) -> Iterator[tuple[Batch, int]]:
+        """Without end, each with its epoch; on the device that trains, if one is given."""
+        for epoch in self.epochs:
+            batches = self.sources.train.batches(epoch)
+            placed = batches if device is None else on_device(batches, device)
+            yield from ((batch, epoch) for batch in placed)
 
 
-def _bytes_per_view(config: TrainConfig) -> float:
-    dataset = open_dataset(config)
-    manifest = dataset.manifest
-    if config.source == "shards":
-        return manifest.bytes["images"] / sum(split.views for split in manifest.splits.values())
-    files = source_files(dataset.samples, manifest, config.data)
-    return statistics.fmean(file.path.stat().st_size for file in files)
+def _by_turns(
+    configs: dict[Work, TrainConfig], device: torch.device, hear: Callable[[int], None]
+) -> tuple[dict[Work, _Measured], list[float]]:
+    """Each arm's stretches, and the rates of steps on one batch: there and back again."""
+    measured = {work: _Measured() for work in configs}
+    bound: list[float] = []
+    with ExitStack() as stack:
+        opened = {}
+        for work, config in configs.items():
+            sources = open_sources(config, device).sources
+            stack.callback(sources.close)
+            opened[work] = _Open(sources, Alteration(config, sources))
+        step = _step(next(iter(configs.values())), next(iter(opened.values())).sources, device)
+        for turn in range(stretches.REPEATS):
+            order = list(configs) if turn % 2 == 0 else list(reversed(configs))
+            for number, work in enumerate(order):
+                hear(turn * len(order) + number)
+                _measure(opened[work], measured[work], step, device)
+            bound.append(_synthetic(next(iter(opened.values())), step).rate)
+    return measured, bound
+
+
+def _step(config: TrainConfig, sources: Sources, device: torch.device) -> Step:
+    smallest = sources.train.smallest_batch
+    learner = build_learner(config, sources.classes, sources.size, device, smallest)
+    return Step(learner.model, learner.optimizer, learner.forward, learner.rules)
+
+
+def _measure(opened: _Open, measured: _Measured, step: Step, device: torch.device) -> None:
+    def train(item: tuple[Batch, int]) -> None:
+        batch, epoch = item
+        step(batch, opened.alteration.of(batch, epoch, batch.number))
+
+    measured.source.append(measure_stretch(opened.batches(), _views, _nothing))
+    measured.training.append(measure_stretch(opened.batches(device), _views, train))
+
+
+def _synthetic(opened: _Open, step: Step) -> Stretch:
+    """Steps on one and the same batch: no data are needed for them."""
+    batch, _ = next(opened.batches())
+    return measure_stretch(repeat(batch), len, step)
+
+
+def _views(item: tuple[Batch, int]) -> int:
+    return len(item[0])
+
+
+def _nothing(item: object) -> None:
+    pass
+
+
+def _cold(config: TrainConfig, setups: Setups, arm: Arm, device: torch.device) -> Repeated | None:
+    """The source alone, up to an epoch of it, with none of its files in the page cache."""
+    rates = []
+    files = setups.files(arm)
+    for _ in range(stretches.REPEATS):
+        if not dropped(files):
+            return None
+        sources = open_sources(config, device).sources
+        with closing(sources):
+            # Of the epoch in which stored views are augmented ones.
+            rates.append(_first_rate(sources.train.batches(1)))
+    return Repeated(tuple(rates))
+
+
+def _first_rate(batches: Iterator[Batch]) -> float:
+    """Without a warm-up, which would read the same files."""
+    views, seconds, _ = stretches.take(batches, len, _nothing, stretches.SECONDS, 1)
+    return views / seconds
+
+
+def _cpu_seconds_per_view(measured: _Measured, config: TrainConfig, device: torch.device) -> float:
+    """Median of the stretches; where processes can't be timed, of one that loads without any."""
+    found = measured.source
+    if not counts_live_children():
+        alone = dataclasses.replace(config, workers=0)
+        with closing(open_sources(alone, device).sources) as sources:
+            opened = _Open(sources, Alteration(alone, sources))
+            found = [measure_stretch(opened.batches(), _views, _nothing)]
+    return statistics.median(stretch.cpu_seconds / stretch.views for stretch in found)

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from augcli.augment.sheet import SheetRow, draw_sheet
 from augcli.train.comparisons.analysis import analyse
+from augcli.train.comparisons.benchmarking import BenchmarkResult
 from augcli.train.comparisons.content import content, title_of
 from augcli.train.comparisons.document import Drawn, to_markdown
 from augcli.train.comparisons.drawing import DARK, LIGHT, comparison_halves, svg
@@ -191,9 +192,11 @@ def test_what_is_printed(make: Any, seeds: int) -> None:
     measurements = make(images=200, seeds=seeds, gave_up=("more epochs",))
     analysis, said = analyse(measurements), io.StringIO()
     console = Console(file=said, width=80, color_system=None)
-    print_benchmark(Path("runs/benchmark"), measurements, analysis, console)
+    told = verdict(measurements, analysis)
+    result = BenchmarkResult(Path("runs/benchmark"), measurements, analysis, told)
+    print_benchmark(result, console)
     text = " ".join(said.getvalue().split())
-    assert " ".join(verdict(measurements, analysis).headline.split()) in text
+    assert told.headline in text
     assert "runs/benchmark/report.html" in text
     assert "left out to keep within --budget: more epochs" in text
     assert "shards-5+residual" in text and "originals+on-the-fly" in text
