@@ -90,13 +90,13 @@ def test_many_models_are_measured_as_each_alone(wanted: Any, tmp_path: Path) -> 
         folders,
         views("test"),
         NAMES,
-        torch.device("cpu"),
+        device,
         0,
         lambda done, total: heard.append(done),
     )
     assert heard == list(range(10))
     for folder, accuracy in zip(folders, found, strict=True):
-        predictor = Predictor(load_trained(folder, torch.device("cpu")), torch.device("cpu"), 4, 0)
+        predictor = Predictor(load_trained(folder, device), device, 4, 0)
         plain = next(predictor.each(views("test")))
         alone = measure_robustness(NAMES, views("test"), 16, plain, predictor)
         assert accuracy == pytest.approx(alone.mean)
