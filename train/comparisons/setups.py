@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from augcli.manifests.hashing import fingerprint
+from augcli.manifests.manifest import SHARDS_FOLDER
 from augcli.manifests.samples import numbers
 from augcli.train.comparisons.config import BenchmarkConfig
 from augcli.train.comparisons.expanding import Stored
@@ -74,7 +75,7 @@ class Setups:
             return sorted({file.path for file in self._sources(arm)})
         assert arm.rounds is not None
         shards = (s for s in stored.manifest.shards_of("train") if s.round < arm.rounds)
-        return [stored.folder / "shards" / shard.name for shard in shards]
+        return [stored.folder / SHARDS_FOLDER / shard.name for shard in shards]
 
     def bytes_per_view(self, arm: Arm) -> float:
         """Of encoded images, read for one view."""

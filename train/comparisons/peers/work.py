@@ -10,7 +10,7 @@ from typing import Any
 from augcli.augment.decode import Pixels
 from augcli.augment.encode import codec_named
 from augcli.augment.policy import PolicySpec, checked_spec
-from augcli.manifests.manifest import Manifest, read_manifest
+from augcli.manifests.manifest import SHARDS_FOLDER, Manifest, read_manifest
 from augcli.shards.reader import ShardMap
 from augcli.train.remaking import source_files
 from augcli.train.stored_samples import StoredSamples
@@ -54,7 +54,7 @@ class PeerWork:
         manifest = self.manifest
         number = min(ROUND, manifest.rounds - 1)
         found = (shard for shard in manifest.shards_of("train") if shard.round == number)
-        return [str(Path(self.dataset) / "shards" / shard.name) for shard in found]
+        return [str(Path(self.dataset) / SHARDS_FOLDER / shard.name) for shard in found]
 
     def stored(self) -> Iterator[tuple[bytes, int]]:
         """That round's images as they are stored, and their labels."""
