@@ -21,7 +21,8 @@ import click
 from augcli.augment.config import ExpandConfig, PreviewConfig, VerifyConfig
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
-from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+from augcli.train.comparisons.config import BenchmarkConfig
+from augcli.train.config import ScheduleConfig, TrainConfig
 from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
 from augcli.train.rates.config import LrFindConfig
 from augcli.train.recipes.config import RecipeConfig
@@ -373,13 +374,18 @@ def schedule(as_json: bool, **settings: Any) -> None:
 @options(BenchmarkConfig)
 @json_option
 def benchmark(as_json: bool, **settings: Any) -> None:
-    """Stored views, on the fly and none, compared: throughput, accuracy and a verdict."""
-    from augcli.train.benchmarking import benchmark as run
-    from augcli.train.summary import print_benchmark
+    """Stored views, on the fly and none, compared: throughput, accuracy and a verdict.
+
+    Everything finished is kept: run again to go on after Ctrl-C, or with more arms or seeds to add.
+    """
+    from augcli.train.comparisons.benchmarking import benchmark as run
+    from augcli.train.comparisons.summary import print_benchmark
 
     with _Bar("benchmark", quiet=as_json) as bar:
         result = run(
-            BenchmarkConfig(**settings), report=lambda what, done, total: bar(done, total, what)
+            BenchmarkConfig(**settings),
+            report=lambda what, done, total: bar(done, total, what),
+            tell=bar.say,
         )
     if as_json:
         _print_json({"folder": str(result.folder), **result.to_json()})

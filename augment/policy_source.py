@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from augcli.manifests.errors import UsageError
 
 FILE_EXTENSIONS = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 1 << 20
+
+_COMMA = re.compile(r",(?![^\[]*\])(?!\s*\w+=)")
+"""Not the commas between a preset's arguments, as in `keras:zoom_range=[0.9,1.1],rotation=20`."""
+
+
+def policy_list(text: str) -> list[str]:
+    """The names of several policies, with commas between them."""
+    return [name.strip() for name in _COMMA.split(text)]
 
 
 def is_file(name: str) -> bool:

@@ -304,25 +304,28 @@ def test_benchmark_keeps_what_is_not_its_own(
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
-def test_benchmark_writes_its_tables(
+def test_benchmark_writes_its_report(
     split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("augcli.train.throughput.SECONDS", 0.05)
+    for name in ("SECONDS", "WARM_UP_SECONDS"):
+        monkeypatch.setattr(f"augcli.train.comparisons.stretches.{name}", 0.01)
     out = tmp_path / "bench"
-    arguments = ("benchmark", "--data", split_photos, "--size", 32, "--copies", 1, "--epochs", 1,
-                 "--seeds", 2, "--out", out)  # fmt: skip
+    arguments = ("benchmark", "--data", split_photos, "--size", 16, "--copies", 1, "--epochs", 1,
+                 "--seeds", 2, "--workers", 0, "--out", out)  # fmt: skip
     result = run(*arguments)
     assert result.exit_code == 0, result.stderr
-    for word in ("Throughput", "Accuracy", "images/s", "on-the-fly", "shards", "none"):
+    for word in ("Throughput", "Accuracy", "views/s", "on-the-fly", "shards-1", "none", "Cost:"):
         assert word in result.stdout
     content = json.loads((out / "benchmark.json").read_text())
-    assert {row["arm"] for row in content["accuracy"]} == {"none", "on-the-fly", "shards"}
-    assert all(len(row["by_seed"]) == 2 for row in content["accuracy"])
-    assert content["verdict"]
-    text = (out / "benchmark.md").read_text()
-    assert all(sentence in text for sentence in content["verdict"])
-    for name in ("throughput.csv", "accuracy.csv", "benchmark.png"):
+    arms = content["analysis"]["arms"]
+    assert [row["arm"]["name"] for row in arms] == ["none", "on-the-fly", "shards-1"]
+    assert all(len(row["by_seed"]) == 2 for row in arms)
+    headline = content["verdict"]["headline"]
+    for name in ("report.md", "report.html"):
+        assert headline in (out / name).read_text()
+    for name in ("throughput.csv", "accuracy.csv", "copies.png", "throughput.png", "views.png"):
         assert (out / name).stat().st_size > 0
+    assert " ".join(headline.split()) in " ".join(result.stdout.split())
 
 
 USAGE_ERRORS = [

@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from augcli.train.benchmarking import BenchmarkResult, benchmark
-    from augcli.train.config import BenchmarkConfig, ScheduleConfig, TrainConfig
+    from augcli.train.comparisons.benchmarking import BenchmarkResult, benchmark
+    from augcli.train.comparisons.config import BenchmarkConfig
+    from augcli.train.config import ScheduleConfig, TrainConfig
     from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
     from augcli.train.evaluation.evaluating import evaluate_run
     from augcli.train.evaluation.landscape import landscape
@@ -52,8 +53,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BenchmarkConfig": "config",
-    "BenchmarkResult": "benchmarking",
+    "BenchmarkConfig": "comparisons.config",
+    "BenchmarkResult": "comparisons.benchmarking",
     "EvaluateConfig": "evaluation.config",
     "EvaluationResult": "evaluation.result",
     "LandscapeConfig": "evaluation.config",
@@ -66,7 +67,7 @@ _HOMES = {
     "SweepResult": "sweeps.result",
     "TrainConfig": "config",
     "TrainResult": "trainer",
-    "benchmark": "benchmarking",
+    "benchmark": "comparisons.benchmarking",
     "evaluate_run": "evaluation.evaluating",
     "landscape": "evaluation.landscape",
     "lr_find": "rates.finding",

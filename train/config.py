@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augcli.augment.config import (
-    DATA_HELP,
     DEFAULT_DATASET,
     DEFAULT_SIZE,
     ON_ERROR,
-    POLICY_DEFAULT,
-    POLICY_HELP,
-    ExpandConfig,
 )
 from augcli.manifests.settings import setting, setting_of
 
@@ -57,7 +53,9 @@ class TrainConfig:
         None, "reference dataset to train from on the fly, with no expansion"
     )
     policy: str | None = setting(
-        None, "preset or policy file, with --data", shown_default="the manifest's"
+        None,
+        "preset or policy file, with --data or --source on-the-fly",
+        shown_default="the manifest's",
     )
     residual: str | None = setting(
         AUTO,
@@ -256,6 +254,12 @@ class TrainConfig:
         "auto", "memory for decoded images, as 2GB or 0; auto takes a quarter of what is free"
     )
     on_error: str = setting("fail", "what to do about a view that can't be read", choices=ON_ERROR)
+    rounds: int | None = setting(
+        None,
+        "read only the first so many stored rounds, the originals being the first of all",
+        minimum=1,
+        shown_default="all",
+    )
     from_originals: bool = setting(
         False, "on the fly, from the stored originals instead of the images' own files"
     )
@@ -279,23 +283,6 @@ class TrainConfig:
         maximum=4096,
         shown_default=str(DEFAULT_SIZE),
     )
-
-
-@dataclass(frozen=True)
-class BenchmarkConfig:
-    """Options of `augcli benchmark`."""
-
-    data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
-    policy: str | None = setting(None, POLICY_HELP, shown_default=POLICY_DEFAULT)
-    copies: int = setting(
-        ExpandConfig.copies, "augmented copies of each training image", minimum=1, maximum=10_000
-    )
-    model: str = setting(TrainConfig.model, _MODEL_HELP)
-    epochs: int = setting(20, "epochs of each training", minimum=1)
-    seeds: int = setting(3, "trainings per arm, each with its own seed", minimum=1)
-    out: Path = setting(Path("runs/benchmark"), "folder of the tables and the trainings")
-    # Small, so that every arm learns enough in minutes on a CPU for augmentation to show.
-    size: int = setting(64, "output size in pixels, square", minimum=8, maximum=4096)
 
 
 @dataclass(frozen=True)

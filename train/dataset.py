@@ -35,12 +35,12 @@ class Dataset:
         """Where it is, for messages: a URL without its credentials."""
         return str(self.folder) if self.url is None else masked(self.url)
 
-    def views(self, split: str) -> StoredViews:
-        """The stored views of a split."""
+    def views(self, split: str, rounds: int | None = None) -> StoredViews:
+        """The stored views of a split, of the first `rounds` rounds or of all."""
         remote = None
         if self.url is not None and self.cache is not None:
             remote = RemoteShards(self.url, self.manifest.shards_of(split), self.cache)
-        return StoredViews(self.folder, self.manifest, self.samples, split, remote)
+        return StoredViews(self.folder, self.manifest, self.samples, split, remote, rounds)
 
     def shuffle_buffer(self, wanted: int | None) -> int | None:
         """Among how many samples to shuffle; None: among all, which wants all shards at hand."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from augcli.manifests.errors import UsageError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE
 from augcli.manifests.reference import Failure
+from augcli.manifests.settings import option_name
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.batch import Source, Sources
 from augcli.train.config import TrainConfig
@@ -67,13 +68,17 @@ def open_sources(config: TrainConfig, device: str | torch.device, world: World =
         raise UsageError(
             "--from-originals goes with --source on-the-fly or none and --shards, without --data"
         )
-    if config.shuffle_buffer is not None and source != "shards":
-        raise UsageError("--shuffle-buffer goes with --source shards")
+    for name in ("rounds", "shuffle_buffer"):
+        if getattr(config, name) is not None and source != "shards":
+            raise UsageError(f"{option_name(name)} goes with --source shards")
     if config.data is not None and config.shards is None:
         return _open_reference(config, source, device, world)
-    for name in ("policy", "size"):
-        if getattr(config, name) is not None:
-            raise UsageError(f"--{name}: with --shards, the manifest says; it goes with --data")
+    if config.size is not None:
+        raise UsageError("--size: with --shards, the manifest says; it goes with --data")
+    if config.policy is not None and source != "on-the-fly":
+        raise UsageError(
+            "--policy: with --shards, the manifest says; another one goes with --source on-the-fly"
+        )
     return _open_dataset(config, source, device, world)
 
 
@@ -109,12 +114,16 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
     dataset = open_dataset(config)
     manifest = dataset.manifest
     size = int(manifest.options["size"])
+    policy = manifest.policy
     if source == "shards":
         loading = Loading(config, size, device, world)
-        views = dataset.views("train")
+        _check_rounds(config, dataset)
+        views = dataset.views("train", config.rounds)
         train = loading.training(views, _order(config, dataset, views, loading))
     else:
-        train, loading = _fresh_from_dataset(config, source, device, world, dataset)
+        recipe = _recipe(config, dataset)
+        policy = recipe.policy.serialized
+        train, loading = _fresh_from_dataset(config, source, device, world, dataset, recipe)
 
     def stored(split: str) -> BatchLoader | None:
         if not manifest.splits[split].samples:
@@ -127,15 +136,17 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
         train=train,
         validation=stored("val"),
         test=stored("test"),
-        policies=_acting(source, manifest.policy, *manifest.class_policies.values()),
+        policies=_acting(
+            source, policy, *(manifest.class_policies.values() if config.policy is None else ())
+        ),
     )
     description = {
         "source": source,
         "manifest_sha256": sha256_file(dataset.folder / MANIFEST_FILE),
         "reference": manifest.reference.name,
         "fingerprint": manifest.reference.fingerprint,
-        "rounds": manifest.rounds if source == "shards" else None,
-        "policy": manifest.policy if source != "none" else None,
+        "rounds": (config.rounds or manifest.rounds) if source == "shards" else None,
+        "policy": policy if source != "none" else None,
         "options": dict(manifest.options),
         "versions": package_versions(PIXEL_PACKAGES),
     }
@@ -144,6 +155,15 @@ def _open_dataset(config: TrainConfig, source: str, device: torch.device, world:
 
 def _acting(source: str, *policies: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return policies if source != "none" else ()
+
+
+def _check_rounds(config: TrainConfig, dataset: Dataset) -> None:
+    stored = dataset.manifest.rounds
+    if config.rounds is not None and config.rounds > stored:
+        raise UsageError(
+            f"--rounds {config.rounds}: {dataset.place} has {stored}: ask for no more, or add some "
+            "with augcli expand and more --copies"
+        )
 
 
 def _order(
@@ -162,13 +182,26 @@ def _order(
     return windowed
 
 
+def _recipe(config: TrainConfig, dataset: Dataset) -> Recipe:
+    """How the stored views were made, or the same by another policy for all classes."""
+    check_versions(dataset.place, dataset.manifest)
+    recipe = manifest_recipe(dataset.manifest)
+    if config.policy is None:
+        return recipe
+    policy = resolve_policy(config.policy, recipe.fit.size)
+    return replace(recipe, policy=policy, class_policies=())
+
+
 def _fresh_from_dataset(
-    config: TrainConfig, source: str, device: torch.device, world: World, dataset: Dataset
+    config: TrainConfig,
+    source: str,
+    device: torch.device,
+    world: World,
+    dataset: Dataset,
+    recipe: Recipe,
 ) -> tuple[Source, Loading]:
-    """Training views made anew by the manifest's recipe."""
+    """Training views made anew."""
     manifest = dataset.manifest
-    check_versions(dataset.place, manifest)
-    recipe = manifest_recipe(manifest)
     files = in_order(source_files(dataset.samples, manifest, config.data, config.from_originals))
     frames: Frames = FolderFrames(files)
     if config.from_originals:

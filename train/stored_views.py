@@ -41,7 +41,7 @@ class Shards(Protocol):
 
 
 class StoredViews:
-    """Views from shards: epoch `e` reads round `e mod rounds`.
+    """Views from shards: epoch `e` reads round `e mod rounds`, of all rounds or the first ones.
 
     The first time that a view is read, its bytes are held against the checksum in the manifest.
     """
@@ -53,8 +53,10 @@ class StoredViews:
         samples: StoredSamples,
         split: str,
         remote: RemoteShards | None = None,
+        rounds: int | None = None,
     ) -> None:
-        """Shards are in `dataset` unless they are `remote`."""
+        """Shards are in `dataset` unless they are `remote`; `rounds` are as many as there are at
+        most."""
         is_tar = manifest.options["format"] == "tar"
         local = ShardMap if is_tar else ViewFiles
         self._remote = remote
@@ -64,7 +66,7 @@ class StoredViews:
         first = table.slice(0, manifest.splits[split].views_per_round)
         labels = numbers(first.column("label"))
         self.samples = Labelled(tuple(first.column("key").to_pylist()), labels)
-        self.rounds = samples.rounds(split)
+        self.rounds = rounds or samples.rounds(split)
         named = table.column("shard").dictionary_encode().unify_dictionaries()
         self._shard_names: list[str] = named.chunk(0).dictionary.to_pylist() if len(named) else []
         self._shard_numbers = numbers(named)

@@ -129,6 +129,35 @@ def test_stored_rounds_repeat_and_fresh_ones_do_not(dataset: Path) -> None:
     assert not all(np.array_equal(stored[key], fresh[key]) for key in stored)
 
 
+def test_the_first_rounds_are_those_of_fewer_copies(
+    photos: Path, dataset: Path, tmp_path: Path
+) -> None:
+    fewer = tmp_path / "fewer"
+    expand(ExpandConfig(data=str(photos), out=fewer, copies=1, size=32, codec="png", workers=1))
+    config = TrainConfig(source="shards", batch_size=5, workers=0)
+    for epoch in range(4):
+        first = epoch_of(replace(config, shards=dataset, rounds=2), epoch)
+        assert_same_batches(first, epoch_of(replace(config, shards=fewer), epoch))
+
+
+@pytest.mark.parametrize("from_originals", [True, False])
+def test_another_policy_on_the_fly_is_that_policy(
+    photos: Path, dataset: Path, tmp_path: Path, from_originals: bool
+) -> None:
+    other = tmp_path / "other"
+    config = ExpandConfig(
+        data=str(photos), out=other, copies=1, policy="rotate-flip", size=32, codec="png", workers=1
+    )
+    expand(config)
+    fresh = TrainConfig(
+        source="on-the-fly", shards=dataset, policy="rotate-flip", from_originals=from_originals,
+        batch_size=5, workers=0,
+    )  # fmt: skip
+    stored = TrainConfig(source="shards", shards=other, batch_size=5, workers=0)
+    for epoch in range(2):
+        assert_same_batches(epoch_of(fresh, epoch), epoch_of(stored, epoch))
+
+
 def test_validation_and_test_are_never_augmented(photos: Path, dataset: Path) -> None:
     config = TrainConfig(source="shards", shards=dataset, batch_size=64, workers=0)
     plain = TrainConfig(

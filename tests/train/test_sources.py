@@ -180,6 +180,25 @@ def test_a_table_that_contradicts_the_manifest(
     assert f"samples.parquet: {message}" in str(refused.value)
 
 
+def test_no_more_rounds_than_are_stored(dataset: Path) -> None:
+    with pytest.raises(UsageError, match=r"--rounds 3: .*expanded has 2: ask for no more"):
+        open_sources(TrainConfig(shards=dataset, rounds=3), "cpu")
+    with pytest.raises(UsageError, match="--rounds goes with --source shards"):
+        open_sources(TrainConfig(shards=dataset, source="on-the-fly", rounds=1), "cpu")
+
+
+def test_stored_views_have_the_policy_that_they_have(dataset: Path) -> None:
+    with pytest.raises(UsageError, match=r"--policy: with --shards, .* --source on-the-fly"):
+        open_sources(TrainConfig(shards=dataset, policy="basic"), "cpu")
+
+
+def test_the_policy_that_was_taken_is_recorded(dataset: Path) -> None:
+    config = TrainConfig(shards=dataset, source="on-the-fly", policy="rotate-flip", workers=0)
+    recorded = open_sources(config, "cpu").description["policy"]
+    names = [node["__class_fullname__"] for node in recorded["transform"]["transforms"]]
+    assert names == ["Rotate", "HorizontalFlip"]
+
+
 def test_counts_that_the_manifest_gets_wrong(dataset: Path) -> None:
     edit_manifest(dataset, lambda content: content.update(rounds=0))
     with pytest.raises(AugcliError, match=r"36 train rows .* 36 views: 18 in each of 0 rounds"):

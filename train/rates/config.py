@@ -53,6 +53,7 @@ class LrFindConfig:
     loader: str = setting_of(TrainConfig, "loader")
     memory: str = setting_of(TrainConfig, "memory")
     on_error: str = setting_of(TrainConfig, "on_error")
+    rounds: int | None = setting_of(TrainConfig, "rounds")
     from_originals: bool = setting_of(TrainConfig, "from_originals")
     shuffle_buffer: int | None = setting_of(TrainConfig, "shuffle_buffer")
     cache: Path | None = setting_of(TrainConfig, "cache")

@@ -5,11 +5,11 @@ numbers, ends included. Options that have one value only belong to all runs.
 from __future__ import annotations
 
 import dataclasses
-import re
 import typing
 from collections.abc import Mapping
 from typing import Any
 
+from augcli.augment.policy_source import policy_list
 from augcli.manifests.errors import UsageError
 from augcli.manifests.inputs import shown
 from augcli.manifests.settings import check_settings, option_name
@@ -24,8 +24,6 @@ AROUND = 10.0
 
 _FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 _TYPES = typing.get_type_hints(TrainConfig)
-_POLICY_COMMA = re.compile(r",(?![^\[]*\])(?!\s*\w+=)")
-"""Not the commas between a preset's arguments, as in `keras:zoom_range=[0.9,1.1],rotation=20`."""
 
 
 def parse_space(config: StudyConfig) -> Space:
@@ -99,7 +97,7 @@ def _items(name: str, text: str) -> list[str]:
     if name in WITH_COMMAS:
         items = text.split("/")
     elif name == "policy":
-        items = _POLICY_COMMA.split(text)
+        items = policy_list(text)
     else:
         items = text.split(",")
     return [item.strip() for item in items]

@@ -1,0 +1,1 @@
+"""Comparing ways to augment: what is measured, what follows from it, and the report of both."""
