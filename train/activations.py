@@ -17,12 +17,13 @@ import torch
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.batch import Batch, Source, Sources
-from augcli.train.config import TrainConfig
+from augcli.train.config import AUTO, NONE, TrainConfig
 from augcli.train.feeding import on_device
 from augcli.train.heads import Backbone
 from augcli.train.layer_groups import LayerGroup
 from augcli.train.memory import allowed_bytes
 from augcli.train.order import Indices
+from augcli.train.sizes import ONE_SIZE
 
 
 @runtime_checkable
@@ -124,9 +125,9 @@ def check_precompute(
         raise UsageError(
             "--precompute: views made on the fly never come again: use --source shards"
         )
-    if config.residual is not None:
+    if config.residual not in (None, AUTO, NONE):
         raise UsageError("--precompute: --residual makes other views in each epoch: leave out one")
-    if config.sizes is not None:
+    if config.sizes not in ONE_SIZE:
         raise UsageError("--precompute: --sizes makes other views in each stage: leave out one")
     if ranks > 1:
         raise UsageError("--precompute: training a head needs no several processes: use one")

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from augcli.train.batch import Batch, Sources
-from augcli.train.config import TrainConfig
+from augcli.train.config import NONE, TrainConfig
 from augcli.train.residual import Mixed, Residual
 from augcli.train.residual_spec import parse_residual
 from augcli.train.settling import settled
@@ -21,7 +21,7 @@ class Alteration:
         """Raises: UsageError: the images are too small for the shift that is asked for."""
         self._residual: Residual | None = None
         residual = settled(config, sources).residual
-        if residual is not None:
+        if residual is not None and residual != NONE:
             spec = parse_residual(residual)
             spec.shift_limits(*sources.size)  # before the first batch says so
             self._ids = sources.train.ids

@@ -15,7 +15,7 @@ from augcli.train.sizes import auto_sizes
 def settled(config: TrainConfig, sources: Sources) -> TrainConfig:
     """`config` for a run on `sources`, with nothing left to choose but the learning rate.
 
-    `residual` and `sizes` are then None where there is none, and the former is in its canonical
+    `residual` and `sizes` are then `none` where there is none, and the former is in its canonical
     form.
 
     Raises:
@@ -29,11 +29,10 @@ def settled(config: TrainConfig, sources: Sources) -> TrainConfig:
     )
 
 
-def settled_sizes(config: TrainConfig, size: int) -> str | None:
-    """`--sizes` for images of `size` pixels; None: that size alone."""
-    if config.sizes == AUTO:
-        return auto_sizes(config, size)
-    return None if config.sizes == NONE else config.sizes
+def settled_sizes(config: TrainConfig, size: int) -> str:
+    """`--sizes` for images of `size` pixels; `none`: that size alone."""
+    sizes = auto_sizes(config, size) if config.sizes == AUTO else config.sizes
+    return sizes or NONE
 
 
 def check_residual(text: str | None) -> None:
@@ -42,9 +41,9 @@ def check_residual(text: str | None) -> None:
         parse_residual(text)
 
 
-def _residual(config: TrainConfig, sources: Sources) -> str | None:
+def _residual(config: TrainConfig, sources: Sources) -> str:
     residual = config.residual
     if residual == AUTO:
         # Activations are of views that come again.
         residual = None if config.precompute else residual_for(sources.policies)
-    return None if residual in (None, NONE) else str(parse_residual(residual))
+    return NONE if residual in (None, NONE) else str(parse_residual(residual))

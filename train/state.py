@@ -29,7 +29,7 @@ from augcli.train.pace import Stage
 from augcli.train.random_state import seed_draws
 from augcli.train.record import Row
 from augcli.train.schedules.base import NOTHING_SEEN
-from augcli.train.sizes import last_size
+from augcli.train.sizes import ONE_SIZE, last_size
 from augcli.train.step import Step, StepOutcome
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together
@@ -73,7 +73,7 @@ class RunState:
         )
         self.timeline, self.schedule = course.timeline, course.schedule
         largest = last_size(config, sources.size[0])
-        self.size = sources.size if config.sizes is None else (largest, largest)
+        self.size = sources.size if config.sizes in ONE_SIZE else (largest, largest)
         learner = build_learner(
             config,
             sources.classes,
@@ -86,7 +86,7 @@ class RunState:
         self.model, self.optimizer = learner.model, learner.optimizer
         self._memory = config.memory
         self.forward = learner.forward
-        if config.sizes is not None:
+        if config.sizes not in ONE_SIZE:
             self.forward = dataclasses.replace(learner.forward, size=largest)
             for stage in self.timeline.stages:
                 least = max(1, self.timeline.smallest_batch(stage) // config.accumulate)

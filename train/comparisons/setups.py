@@ -16,6 +16,7 @@ from augcli.manifests.samples import numbers
 from augcli.train.comparisons.config import BenchmarkConfig
 from augcli.train.comparisons.expanding import Stored
 from augcli.train.comparisons.measurements import NONE, ORIGINALS, SHARDS, Arm
+from augcli.train.config import NONE as NO_CHOICE
 from augcli.train.config import TrainConfig
 from augcli.train.remaking import source_files
 from augcli.train.stored_samples import StoredSamples
@@ -61,8 +62,8 @@ class Setups:
             data=self._config.data if reads_files else None,
             from_originals=arm.source == ORIGINALS,
             rounds=arm.rounds if arm.source == SHARDS else None,
-            residual=arm.residual,
-            sizes=None,  # throughput is measured at one size
+            residual=arm.residual or NO_CHOICE,
+            sizes=NO_CHOICE,  # throughput is measured at one size
             lr=lr,
             seed=seed,
             memory=memory,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augcli.augment.encode import codec_named
+from augcli.augment.remaking import manifest_recipe
 from augcli.augment.views import ViewMaker
 from augcli.manifests.manifest import Manifest
 from augcli.train.frames import SourceFile
-from augcli.train.remaking import manifest_recipe, source_files
+from augcli.train.remaking import source_files
 from augcli.train.stored_samples import StoredSamples
 
 MOST_IMAGES = 24

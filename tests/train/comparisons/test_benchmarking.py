@@ -39,7 +39,7 @@ def no_report() -> Any:
 def config_for(data: Path, out: Path, **options: Any) -> BenchmarkConfig:
     small: dict[str, Any] = {
         "policy": "rotate-flip", "model": "tiny", "size": 16, "batch_size": 6, "epochs": 2,
-        "seeds": 2, "copies": "1,2", "lr": 0.003, "workers": 0, "device": "cpu",
+        "seeds": 2, "copies": "1,2", "opt": "adamw", "lr": 0.003, "workers": 0, "device": "cpu",
     }  # fmt: skip
     return BenchmarkConfig(data=str(data), out=out, **{**small, **options})
 

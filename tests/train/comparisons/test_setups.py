@@ -44,6 +44,7 @@ def test_trainings_differ_in_where_views_are_from(setups: Setups, split_photos: 
 def test_what_decides_is_told_without_places(setups: Setups) -> None:
     assert deciding(setups.training(ONE, 1)) == {
         "source": "shards", "model": "tiny", "epochs": 2, "batch_size": 6, "seed": 1, "rounds": 2,
+        "residual": "none", "sizes": "none",
     }  # fmt: skip
 
 
