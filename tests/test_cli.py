@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import signal
@@ -322,7 +323,7 @@ def test_benchmark_writes_its_report(
     assert all(len(row["by_seed"]) == 2 for row in arms)
     headline = content["verdict"]["headline"]
     for name in ("report.md", "report.html"):
-        assert headline in (out / name).read_text()
+        assert headline in html.unescape((out / name).read_text())
     for name in ("throughput.csv", "accuracy.csv", "copies.png", "throughput.png", "views.png"):
         assert (out / name).stat().st_size > 0
     assert " ".join(headline.split()) in " ".join(result.stdout.split())
