@@ -136,7 +136,8 @@ def _speed(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:
         "Medians of repeated measurements in alternating order (least to greatest). The source "
         "alone is read with its files in the page cache, cold without. No source can make training "
         "faster than its step on one synthetic batch over and over. Processor time, of one core, "
-        f"and bytes read are those of a view.{_workers(measurements)}",
+        f"and bytes read are those of a view.{_workers(measurements)} Arms that differ in nothing "
+        "but copies share their measurements.",
         faint=True,
     )
     costs = costs_table(analysis)

@@ -29,7 +29,7 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
         "Cost of storing": costs_table(analysis, brief=True),
         f"Accuracy on {measurements.split} images": accuracy_table(analysis, brief=True),
         "Policies": policies_table(analysis, brief=True),
-        "Other libraries": peers_table(measurements),
+        "Other libraries": peers_table(measurements, brief=True),
     }
     for title, rows in tables.items():
         if len(rows) > 1:
