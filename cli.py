@@ -385,7 +385,7 @@ def benchmark(as_json: bool, **settings: Any) -> None:
     Everything finished is kept: run again to go on after Ctrl-C, or with more arms or seeds to add.
     """
     from augcli.train.comparisons.benchmarking import benchmark as run
-    from augcli.train.summary import print_benchmark
+    from augcli.train.comparisons.summary import print_benchmark
 
     with _Bar("benchmark", quiet=as_json) as bar:
         result = run(

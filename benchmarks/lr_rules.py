@@ -33,7 +33,7 @@ from pathlib import Path
 
 from augcli.augment.config import ExpandConfig
 from augcli.augment.expansion import expand
-from augcli.train.comparisons.comparison import Interval, interval
+from augcli.train.comparisons.statistics import Interval, interval
 from augcli.train.config import TrainConfig
 from augcli.train.machine import describe_machine
 from augcli.train.optimizers import resolve_lr

@@ -173,7 +173,7 @@ def _vit(model: nn.Module) -> Plan:
 _RESNET = _fixed("conv1 bn1", "layer1", "layer2", "layer3", "layer4", "fc")
 
 PLANS: dict[str, Callable[[nn.Module], Plan]] = {
-    "small": _fixed("stem", "body.0 body.1", "body.2 body.3", "head"),
+    "small": _fixed("stem", "body.0 body.1", "body.2 body.3", "body.4 body.5", "head"),
     "alexnet": _fixed(
         "features.0",
         "features.3",

@@ -16,14 +16,18 @@ def print_line(line: str, console: Console, wrapped: bool = False) -> None:
 
 
 def print_table(title: str, rows: list[list[str]], console: Console) -> None:
-    """`rows`, the first of them the header; numbers, all but the first column, to the right."""
+    """`rows`, the first of them the header; numbers, all but the first column, to the right.
+
+    Where the console is narrow, the first column is the last to be cut.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     for number, name in enumerate(rows[0]):
-        table.add_column(Text(name), justify="left" if number == 0 else "right")
+        is_name = number == 0
+        table.add_column(Text(name), justify="left" if is_name else "right", no_wrap=is_name)
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     console.print(table)

@@ -8,12 +8,14 @@ backwards; as a stem in Ridnik et al. 2020, TResNet, https://arxiv.org/abs/2003.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-WIDTHS = (64, 128, 256)
-"""Channels after the stem and after each of the two halvings."""
+WIDTHS = (32, 64, 128, 256)
+"""Channels after the stem and after each of the three halvings."""
 
 
 class SmallNet(nn.Module):
@@ -22,15 +24,13 @@ class SmallNet(nn.Module):
     def __init__(self, classes: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.factor = 4 if min(size) >= 64 else 2
-        first, second, third = WIDTHS
-        self.stem = ConvNorm(3 * self.factor**2, first)
-        self.body = nn.Sequential(
-            ConvNorm(first, second, stride=2),
-            Residual(second),
-            ConvNorm(second, third, stride=2),
-            Residual(third),
-        )
-        self.head = nn.Linear(third, classes)
+        self.stem = ConvNorm(3 * self.factor**2, WIDTHS[0])
+        stages = [
+            (ConvNorm(inputs, outputs, halve=True), Residual(outputs))
+            for inputs, outputs in itertools.pairwise(WIDTHS)
+        ]
+        self.body = nn.Sequential(*itertools.chain(*stages))
+        self.head = nn.Linear(WIDTHS[-1], classes)
         self._initialise()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -58,17 +58,22 @@ class SmallNet(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """3x3 convolution, batch normalisation and, unless told otherwise, ReLU."""
+    """3x3 convolution, pooling where maps halve, batch normalisation and, unless told otherwise,
+    ReLU: a quarter of the values to normalise."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, relu: bool = True) -> None:
+    def __init__(self, inputs: int, outputs: int, halve: bool = False, relu: bool = True) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
+        self.halve = halve
         self.relu = relu
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(B, inputs, H, W) -> (B, outputs, ceil(H / stride), ceil(W / stride))."""
-        maps = self.norm(self.conv(maps))
+        """(B, inputs, H, W) -> (B, outputs, H, W), or ceil(H / 2) and ceil(W / 2)."""
+        maps = self.conv(maps)
+        if self.halve:
+            maps = functional.max_pool2d(maps, 2, ceil_mode=True)
+        maps = self.norm(maps)
         return functional.relu(maps, inplace=True) if self.relu else maps
 
 

@@ -1,16 +1,10 @@
-"""What `augcli train`, `augcli schedule` and `augcli benchmark` print."""
+"""What `augcli train` and `augcli schedule` print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from augcli.train.comparisons.report import (
-    MARKDOWN_FILE,
-    PICTURE_FILE,
-    accuracy_table,
-    throughput_table,
-)
 from augcli.train.ending import EARLY_STOPPING
 from augcli.train.printing import print_line, print_table
 from augcli.train.record import Row, RunFolder
@@ -18,7 +12,6 @@ from augcli.train.record import Row, RunFolder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from augcli.train.comparisons.benchmarking import BenchmarkResult
     from augcli.train.scheduling import Forecast, ScheduleResult
     from augcli.train.trainer import TrainResult
 
@@ -120,14 +113,3 @@ def _cut_off(forecast: Forecast) -> str:
         "the run ends within a cycle, with a learning rate that is not at its lowest: the last "
         f"whole cycle ends after epoch {forecast.epoch_of(ends[-1]):.3g}"
     )
-
-
-def print_benchmark(result: BenchmarkResult, console: Console) -> None:
-    """Both tables and the verdict."""
-    print_table("Throughput", throughput_table(result, spread=False), console)
-    print_table("Accuracy", accuracy_table(result), console)
-    for sentence in result.verdict:
-        print_line(f"• {sentence}", console, wrapped=True)
-    print_line("", console)
-    folder = result.folder
-    print_line(f"look at     {folder / MARKDOWN_FILE}, {folder / PICTURE_FILE}", console)

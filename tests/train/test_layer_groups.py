@@ -20,7 +20,7 @@ from augcli.train.models import build_model, model_names
 CLASSES = 7
 
 STAGES = {
-    "small": 2,
+    "small": 3,
     "alexnet": 3,
     "densenet": 4,
     "mnasnet": 4,
@@ -141,7 +141,7 @@ def test_groups_hold_what_the_model_holds_after_it_moved() -> None:
     groups = layer_groups(model, "small")
     model.to(torch.float64)
     assert {p.dtype for group in groups for p in group.parameters} == {torch.float64}
-    assert [isinstance(group, LayerGroup) for group in groups] == [True] * 4
+    assert [isinstance(group, LayerGroup) for group in groups] == [True] * 5
 
 
 def test_a_family_not_known_is_cut_into_its_parts() -> None:

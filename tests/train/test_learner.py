@@ -36,7 +36,9 @@ def test_by_default_all_layers_learn_at_one_rate() -> None:
     assert set(peaks(made).values()) == {0.01}
     assert len(peaks(made)) == len(list(made.model.parameters()))
     assert (made.forward.mean, made.forward.std) == (MEAN, STD)
-    assert [group.name for group in made.groups] == ["stem", "stage 1", "stage 2", "head"]
+    assert [group.name for group in made.groups] == [
+        *("stem", "stage 1", "stage 2", "stage 3", "head")
+    ]
 
 
 @pytest.mark.parametrize(("smallest_batch", "accumulate"), [(1, 1), (3, 2)])
@@ -50,11 +52,11 @@ def test_rates_by_group() -> None:
     rates = peaks(learner(lrs="1e-4,1e-3,1e-2"))
     assert rates["head.weight"] == 0.01
     assert rates["stem.conv.weight"] == 1e-4
-    assert rates["body.2.conv.weight"] == 1e-3
+    assert rates["body.4.conv.weight"] == 1e-3
     rates = peaks(learner(lr=0.9, lr_mult=3.0))
     assert rates["head.bias"] == 0.9
-    assert rates["body.2.conv.weight"] == pytest.approx(0.3)
-    assert rates["stem.conv.weight"] == pytest.approx(0.9 / 27)
+    assert rates["body.4.conv.weight"] == pytest.approx(0.3)
+    assert rates["stem.conv.weight"] == pytest.approx(0.9 / 81)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +65,8 @@ def test_rates_by_group() -> None:
         ({"lr": 0.1, "lrs": "1,2"}, "--lr and --lrs"),
         ({"lrs": "1,2", "lr_mult": 3.0}, "--lrs and --lr-mult"),
         ({"lrs": "1,two"}, "--lrs 1,two: expected numbers"),
-        ({"lrs": "1,2,3,4,5"}, "expected at most 4"),
-        ({"freeze_to": 4}, "--freeze-to 4: expected -4 to 3"),
+        ({"lrs": "1,2,3,4,5,6"}, "expected at most 5"),
+        ({"freeze_to": 5}, "--freeze-to 5: expected -5 to 4"),
         ({"weights": "nowhere.pt"}, "there is no such file"),
         ({"model": "vit_b_16", "stem": "small"}, "--stem small"),
     ],

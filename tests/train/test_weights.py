@@ -168,14 +168,14 @@ def test_positions_are_interpolated_as_torchvision_does(
 def test_what_does_not_fit_is_listed_and_nothing_is_changed(tmp_path: Path) -> None:
     model = small(2)
     before, content = state_of(model), state_of(small(1))
-    content["body.0.conv.weight"] = torch.zeros(128, 32, 3, 3)
+    content["body.0.conv.weight"] = torch.zeros(64, 16, 3, 3)
     del content["body.1.first.norm.bias"]
     content["body.9.weight"] = torch.zeros(1)
     with pytest.raises(UsageError) as refused:
         load_weights(model, "small", saved(tmp_path / "w.pt", content))
     said = str(refused.value)
     assert "3 tensors don't fit --model small" in said
-    assert "body.0.conv.weight is 128x32x3x3, expected 128x64x3x3" in said
+    assert "body.0.conv.weight is 64x16x3x3, expected 64x32x3x3" in said
     assert "body.1.first.norm.bias is missing" in said and "body.9.weight is not expected" in said
     assert same(model, before)
 

@@ -21,6 +21,7 @@ from augcli.manifests.reference import Reference
 from augcli.manifests.settings import check_settings
 from augcli.train.budget import parse_duration
 from augcli.train.command import command_line
+from augcli.train.comparisons.analysis import Analysis, analyse
 from augcli.train.comparisons.arms import Wanted, wanted_arms
 from augcli.train.comparisons.config import BenchmarkConfig
 from augcli.train.comparisons.folder import BENCHMARK, own_folder
@@ -28,7 +29,9 @@ from augcli.train.comparisons.measurements import Measurements
 from augcli.train.comparisons.measuring import Measuring, Tell
 from augcli.train.comparisons.parts import Hear
 from augcli.train.comparisons.peers.registry import parse_peers
-from augcli.train.comparisons.report import sentences, write_report
+from augcli.train.comparisons.report import as_json, write_report
+from augcli.train.comparisons.sample_views import sample_views
+from augcli.train.comparisons.verdict import Verdict, verdict
 from augcli.train.faults import told
 from augcli.train.memory import parse_bytes
 from augcli.train.models import check_model_name
@@ -41,15 +44,16 @@ NOTHING_TO_COMPARE = "there are neither test nor validation images to compare on
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """Everything that was measured, and the verdict."""
+    """Everything that was measured, and what follows from it."""
 
     folder: Path
     measurements: Measurements
-    verdict: tuple[str, ...]
+    analysis: Analysis
+    verdict: Verdict
 
     def to_json(self) -> dict[str, Any]:
         """The object of `benchmark.json` and of `--json`."""
-        return {**self.measurements.to_json(), "verdict": list(self.verdict)}
+        return as_json(self.measurements, self.analysis)
 
 
 def benchmark(
@@ -76,9 +80,10 @@ def benchmark(
     ):
         measuring = Measuring(config, wanted, reference, report, tell)
         measurements = measuring.measure()
-        outcome = BenchmarkResult(config.out, measurements, tuple(sentences(measurements)))
-        write_report(outcome)
-        return outcome
+        analysis = analyse(measurements)
+        views = sample_views(config.data, tuple(wanted.named.values()), config.size)
+        write_report(config.out, measurements, analysis, views)
+        return BenchmarkResult(config.out, measurements, analysis, verdict(measurements, analysis))
 
 
 def _checked(config: BenchmarkConfig) -> tuple[Wanted, Reference]:

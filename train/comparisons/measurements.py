@@ -207,6 +207,7 @@ class Measurements:
             seeds.
         policies: as named, in the order asked for; one unless `--policies` named several.
         gave_up: what `--budget` left out, a sentence each, in the order in which it was.
+        labels: the class of each test image, in the order of `Training.correct`.
     """
 
     version: int
@@ -225,6 +226,7 @@ class Measurements:
     policies: tuple[str, ...]
     gave_up: tuple[str, ...] = ()
     peers: tuple[PeerRow, ...] = ()
+    labels: tuple[int, ...] = ()
 
     def arm(self, name: str) -> Arm:
         """The arm of this name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ from augcli.train.comparisons.setups import Setups, deciding
 from augcli.train.comparisons.throughput import measure_throughput
 from augcli.train.comparisons.training_all import Course, Rates, Trainer
 from augcli.train.comparisons.trainings import Trainings
+from augcli.train.config import TrainConfig
+from augcli.train.dataset import open_dataset
 from augcli.train.loader import loader_workers
 from augcli.train.machine import describe_machine
 
@@ -139,9 +142,15 @@ class Measuring:
             policies=self._wanted.asked,
             gave_up=(*plan.gave_up, *fewer_seeds(config.seeds, seeds)),
             peers=tuple(self._peers(plan, arms, setups, views)),
+            labels=self._labels(setups.training(arms[0])),
         )
         write_record(config.out / MEASUREMENTS_FILE, found)
         return found
+
+    def _labels(self, config: TrainConfig) -> tuple[int, ...]:
+        """Of the images that all are measured on."""
+        with closing(open_dataset(config).views(self._split)) as views:
+            return tuple(int(label) for label in views.samples.labels)
 
     def _later_parts(self, plan: Plan) -> int:
         """Those that come after throughput."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augcli.manifests.files import write_atomic
-from augcli.train.comparisons.report import Table, csv_text
+from augcli.train.comparisons.records import csv_text
+from augcli.train.comparisons.tables import Table
 from augcli.train.sweeps.course import Ended
 from augcli.train.sweeps.curves_picture import draw_curves
 from augcli.train.sweeps.lr_picture import draw_rates

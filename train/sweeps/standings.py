@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from augcli.train.comparisons.comparison import interval, paired_difference
+from augcli.train.comparisons.statistics import interval, paired_difference
 from augcli.train.metrics import wilson_interval
 from augcli.train.sweeps.course import Ended
 from augcli.train.sweeps.domains import Choices, Domain, Value, Values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from augcli.train.comparisons.report import Table
+from augcli.train.comparisons.tables import Table
 from augcli.train.printing import print_line, print_table
 from augcli.train.sweeps.domains import Values
 from augcli.train.sweeps.naming import counted

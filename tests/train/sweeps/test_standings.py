@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from augcli.train.comparisons.comparison import interval
+from augcli.train.comparisons.statistics import interval
 from augcli.train.metrics import wilson_interval
 from augcli.train.sweeps.config import SweepConfig
 from augcli.train.sweeps.course import Ended
