@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.train.comparisons.next_commands import next_commands
 from augcli.train.comparisons.report import HTML_FILE, MARKDOWN_FILE
 from augcli.train.comparisons.tables import (
     accuracy_table,
@@ -36,6 +37,9 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
             print_table(title, rows, console)
     print_verdict(result.verdict, measurements.gave_up, console)
     print_line("", console)
+    if result.verdict.arm is not None:
+        for command in next_commands(measurements, analysis, result.verdict.arm):
+            print_line(f"then        {command}", console)
     print_line(f"look at     {folder / HTML_FILE}, {folder / MARKDOWN_FILE}", console)
 
 
