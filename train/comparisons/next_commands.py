@@ -23,9 +23,9 @@ def next_commands(measurements: Measurements, analysis: Analysis, arm: str) -> l
     views = _options(measurements, ("data", "size"))
     views["policy"] = measurements.config.get("policy") or row.arm.policy
     training = _training(measurements, row)
-    if row.arm.source != SHARDS:
+    if row.arm.source != SHARDS and views.get("data") is not None:
         return [command_line("train", TrainConfig(**views, **training))]
-    codec = _options(measurements, ("codec",))
+    codec = _options(measurements, ("codec",))  # the embedded data are trained from expanded only
     expand = ExpandConfig(**views, **codec, copies=row.arm.copies or 0)
     return [command_line("expand", expand), command_line("train", TrainConfig(**training))]
 

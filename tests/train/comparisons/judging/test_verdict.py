@@ -166,6 +166,10 @@ def test_the_commands_that_do_what_it_says(make: Any) -> None:
     assert said(bound).arm == "on-the-fly"
     [train] = next_commands(bound, analyse(bound), "on-the-fly")
     assert "--source on-the-fly --data 'my photos' --policy side-on" in train
+    embedded = replace(bound, config={**options, "data": None})
+    expand, train = next_commands(embedded, analyse(embedded), "on-the-fly")
+    assert expand.startswith("augcli expand --copies 0 --policy side-on")
+    assert train.startswith("augcli train --source on-the-fly --model")
     _, residual = next_commands(measurements, analyse(measurements), "shards-5+residual")
     assert "--residual flip,shift" in residual
 
