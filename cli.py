@@ -21,7 +21,7 @@ import click
 from augcli.augment.config import ExpandConfig, PreviewConfig, VerifyConfig
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.settings import option_name
-from augcli.train.comparisons.config import BenchmarkConfig
+from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
 from augcli.train.config import ScheduleConfig, TrainConfig
 from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
 from augcli.train.rates.config import LrFindConfig
@@ -391,6 +391,31 @@ def benchmark(as_json: bool, **settings: Any) -> None:
         _print_json({"folder": str(result.folder), **result.to_json()})
     else:
         print_benchmark(result, _stdout())
+
+
+@main.command()
+@options(AblateConfig)
+@json_option
+def ablate(as_json: bool, **settings: Any) -> None:
+    """Is each transform of a policy worth keeping? Each left out and alone: keep, drop, can't tell.
+
+    Everything finished is kept: run again to go on after Ctrl-C, or with more seeds to add.
+    """
+    from augcli.train.comparisons.ablating import ablate as run
+    from augcli.train.comparisons.ablation_report import print_ablation
+
+    with _Bar("ablation", quiet=as_json) as bar:
+        result = run(
+            AblateConfig(**settings),
+            report=lambda what, done, total: bar(done, total, what),
+            tell=bar.say,
+        )
+    if as_json:
+        _print_json({"folder": str(result.folder), **result.to_json()})
+        return
+    print_ablation(result.folder, result.ablation, result.analysis, _stdout())
+    if result.kept_policy is not None:
+        click.echo(f"without what is to be dropped: --policy {result.kept_policy}")
 
 
 def _tell_left_out(failures: tuple[Any, ...]) -> None:

@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from augcli.train.comparisons.ablating import AblationResult, ablate
     from augcli.train.comparisons.benchmarking import BenchmarkResult, benchmark
-    from augcli.train.comparisons.config import BenchmarkConfig
+    from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
     from augcli.train.config import ScheduleConfig, TrainConfig
     from augcli.train.evaluation.config import EvaluateConfig, LandscapeConfig
     from augcli.train.evaluation.evaluating import evaluate_run
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from augcli.train.trainer import TrainResult
 
 __all__ = [
+    "AblateConfig",
+    "AblationResult",
     "BenchmarkConfig",
     "BenchmarkResult",
     "EvaluateConfig",
@@ -42,6 +45,7 @@ __all__ = [
     "SweepResult",
     "TrainConfig",
     "TrainResult",
+    "ablate",
     "benchmark",
     "evaluate_run",
     "landscape",
@@ -53,6 +57,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AblateConfig": "comparisons.config",
+    "AblationResult": "comparisons.ablating",
     "BenchmarkConfig": "comparisons.config",
     "BenchmarkResult": "comparisons.benchmarking",
     "EvaluateConfig": "evaluation.config",
@@ -67,6 +73,7 @@ _HOMES = {
     "SweepResult": "sweeps.result",
     "TrainConfig": "config",
     "TrainResult": "trainer",
+    "ablate": "comparisons.ablating",
     "benchmark": "comparisons.benchmarking",
     "evaluate_run": "evaluation.evaluating",
     "landscape": "evaluation.landscape",

@@ -34,6 +34,7 @@ def ablation_verdict(ablation: Ablation, analysis: AblationAnalysis) -> Verdict:
     """A pure function of both."""
     return Verdict(
         _headline(analysis),
+        None,
         tuple(_findings(ablation, analysis)),
         tuple(_cautions(ablation, analysis)),
     )

@@ -7,22 +7,18 @@ finished is kept in `--out`: the same command, given again, goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from augcli.augment.corruptions.registry import parse_corruptions
-from augcli.augment.preparing import check_outside
-from augcli.augment.reference_data import load_reference
-from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.reference import Reference
 from augcli.manifests.settings import check_settings
 from augcli.train.budget import parse_duration
 from augcli.train.command import command_line
 from augcli.train.comparisons.analysis import Analysis, analyse
 from augcli.train.comparisons.arms import Wanted, wanted_arms
+from augcli.train.comparisons.checks import check_machinery, compared_on, how_to_go_on
 from augcli.train.comparisons.config import BenchmarkConfig
 from augcli.train.comparisons.folder import BENCHMARK, own_folder
 from augcli.train.comparisons.measurements import Measurements
@@ -34,12 +30,6 @@ from augcli.train.comparisons.sample_views import sample_views
 from augcli.train.comparisons.verdict import Verdict, verdict
 from augcli.train.faults import told
 from augcli.train.memory import parse_bytes
-from augcli.train.models import check_model_name
-from augcli.train.step import choose_device
-from augcli.train.stop import Interrupted
-from augcli.train.world import world_of_environment
-
-NOTHING_TO_COMPARE = "there are neither test nor validation images to compare on"
 
 
 @dataclass(frozen=True)
@@ -88,10 +78,7 @@ def benchmark(
 
 def _checked(config: BenchmarkConfig) -> tuple[Wanted, Reference]:
     """Find what is wrong with the request before anything is written or measured."""
-    if world_of_environment().ranks > 1:
-        raise UsageError("augcli benchmark measures one process: start it without torchrun")
-    check_model_name(config.model)
-    choose_device(config.device)
+    check_machinery("benchmark", config.model, config.device)
     if config.budget is not None:
         parse_duration("--budget", config.budget)
     if config.corruptions is not None:
@@ -101,31 +88,3 @@ def _checked(config: BenchmarkConfig) -> tuple[Wanted, Reference]:
     parse_peers(config.against)
     wanted = wanted_arms(config)
     return wanted, compared_on(config.data, config.out)
-
-
-def compared_on(data: str | None, out: Path) -> Reference:
-    """The reference dataset, if it has images to compare on, and `out` lies outside of it.
-
-    Raises:
-        UsageError, AugcliError: it doesn't, or is none.
-    """
-    reference = load_reference(data)
-    check_outside(data, out, reference)
-    if not reference.of_split("test") and not reference.of_split("val"):
-        raise AugcliError(f"{reference.root}: {NOTHING_TO_COMPARE}")
-    return reference
-
-
-@contextmanager
-def how_to_go_on(out: Path, command: str) -> Iterator[None]:
-    """Tell whoever interrupts the work how it goes on.
-
-    Raises:
-        Interrupted: instead of one that speaks of a single training, or of KeyboardInterrupt.
-    """
-    try:
-        yield
-    except (Interrupted, KeyboardInterrupt) as stopped:
-        code = stopped.exit_code - 128 if isinstance(stopped, Interrupted) else 2
-        message = f"stopped; what was finished is kept in {out}; go on with: {command}"
-        raise Interrupted(message, code) from stopped

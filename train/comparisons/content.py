@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from augcli.train.comparisons.document import (
     Text,
 )
 from augcli.train.comparisons.measurements import Measurements
+from augcli.train.comparisons.next_commands import next_commands
 from augcli.train.comparisons.policies_picture import draw_policies
 from augcli.train.comparisons.tables import (
     accuracy_table,
@@ -62,7 +62,7 @@ def content(
         *_robustness(analysis),
         *_classes(analysis),
         *_views(views),
-        *_method(measurements, analysis),
+        *_method(measurements),
     ]
 
 
@@ -76,6 +76,8 @@ def _verdict(measurements: Measurements, analysis: Analysis, verdict: Verdict) -
         faint=True,
     )
     yield Lead(verdict.headline)
+    if verdict.arm is not None:
+        yield Code("\n".join(next_commands(measurements, analysis, verdict.arm)))
     if verdict.warnings:
         yield Alarm("Beware", verdict.warnings)
     if verdict.findings:
@@ -136,7 +138,8 @@ def _speed(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:
         "Medians of repeated measurements in alternating order (least to greatest). The source "
         "alone is read with its files in the page cache, cold without. No source can make training "
         "faster than its step on one synthetic batch over and over. Processor time, of one core, "
-        f"and bytes read are those of a view.{_workers(measurements)}",
+        f"and bytes read are those of a view.{_workers(measurements)} Arms that differ in nothing "
+        "but copies share their measurements.",
         faint=True,
     )
     costs = costs_table(analysis)
@@ -192,10 +195,10 @@ def _views(views: bytes | None) -> Iterator[Part]:
         yield Sheet(VIEWS_FILE, "originals and their first copies", views)
 
 
-def _method(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:
+def _method(measurements: Measurements) -> Iterator[Part]:
     yield Heading("How it was measured")
     yield machine_facts(measurements.config, measurements.machine)
-    yield Code("\n".join([measurements.command, *_next_commands(measurements, analysis)]))
+    yield Code(measurements.command)
 
 
 def machine_facts(config: dict[str, Any], machine: dict[str, Any]) -> Facts:
@@ -217,18 +220,3 @@ def machine_facts(config: dict[str, Any], machine: dict[str, Any]) -> Facts:
             ("Versions", f"Python {machine['python']}, {versions}"),
         )
     )
-
-
-def _next_commands(measurements: Measurements, analysis: Analysis) -> Iterator[str]:
-    """What the advised arm is made and trained with."""
-    if not analysis.copies:
-        return
-    copies, config = analysis.copies[0], measurements.config
-    words = ["augcli", "expand", "--out", "expanded"]
-    policy = config.get("policy") or copies.policy
-    chosen = {"data": config.get("data"), "policy": policy, "size": config.get("size")}
-    chosen["copies"] = analysis.of(copies.advised).arm.copies
-    for name, value in chosen.items():
-        words += [] if value is None else [f"--{name}", str(value)]
-    yield shlex.join(words)
-    yield "augcli train --shards expanded --source shards"

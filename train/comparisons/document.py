@@ -153,6 +153,6 @@ def _markdown_table(table: Table) -> str:
 
 def _plain(text: str) -> str:
     """`text` with nothing in it that Markdown or HTML would take for markup."""
-    for special in "\\`*_[]<":
+    for special in "\\`*_[]<$":
         text = text.replace(special, f"\\{special}")
     return " ".join(text.split("\n"))

@@ -61,8 +61,9 @@ def _speed(stored: ArmResult, fresh: ArmResult, bound: float) -> Iterator[str]:
     if speed is None or rate is None or base is None:
         return
     both = f"{rate.training.median:,.0f} against {base.training.median:,.0f} views/s"
+    waiting = f"{base.wait_share:.0%} of the time"
     if is_step_bound(base):
-        yield f"Training on the fly hardly waits for data, so that no source can help ({both})."
+        yield f"Training on the fly waits for data {waiting}: no source can help much ({both})."
     elif speed.told:
         yield (
             f"Training from {stored.arm.name} runs {times(speed.factor)} times as fast as on the "
@@ -70,10 +71,9 @@ def _speed(stored: ArmResult, fresh: ArmResult, bound: float) -> Iterator[str]:
         )
     else:
         yield f"In training the sources can't be told apart: {both}."
-    yield (
-        f"On the fly, {base.wait_share:.0%} of the time is spent waiting for data. By themselves, "
-        f"stored views come {times(speed.source_factor)} times as fast."
-    )
+    if not is_step_bound(base):
+        yield f"On the fly, {waiting} is spent waiting for data."
+    yield f"By themselves, stored views come {times(speed.source_factor)} times as fast."
 
 
 def _cost(stored: ArmResult, fresh: ArmResult, images: int) -> Iterator[str]:

@@ -17,6 +17,7 @@ from augcli.train.comparisons.measurements import MEASUREMENTS_FILE
 from augcli.train.comparisons.report import REPORT_FILES
 
 EXPANDED, RUNS, RATES, PEER_FOLDER = "expanded", "trainings", "rates", "peers"
+POLICIES = "policies"
 THROUGHPUT_FILE, PLAN_FILE = "throughput.json", "plan.json"
 
 

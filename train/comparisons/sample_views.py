@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from augcli.augment.choosing import by_turns, read_samples
 from augcli.augment.config import PreviewConfig
-from augcli.augment.contact_sheets import samples_sheet
+from augcli.augment.contact_sheets import samples_sheet, strips_sheet
 from augcli.augment.gallery import Gallery, open_gallery
 from augcli.augment.panels import headings, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
@@ -42,3 +42,16 @@ def sample_views(data: str | None, policies: Sequence[str], size: int) -> bytes:
 
     title = f"Policies on an image of {first.reference.name} ({first.class_of(sample)})"
     return draw_sheet(title, headings(COPIES), [views(gallery) for gallery in galleries])
+
+
+def transform_strips(data: str | None, policy: str, size: int) -> bytes:
+    """A PNG of each transform of the policy alone, on one image.
+
+    Raises:
+        UsageError: an unknown policy, or no dataset.
+        AugcliError: none of its images is usable.
+    """
+    gallery = open_gallery(PreviewConfig(data=data, policy=policy, size=size, copies=COPIES))
+    ordered = by_turns(gallery.reference, gallery.labels)
+    [first] = read_samples(gallery.reference, ordered, gallery.makers[0], wanted=1)
+    return strips_sheet(gallery, *first)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from augcli.manifests.hashing import fingerprint
 from augcli.manifests.manifest import SHARDS_FOLDER
 from augcli.manifests.samples import numbers
-from augcli.train.comparisons.config import BenchmarkConfig
+from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
 from augcli.train.comparisons.expanding import Stored
 from augcli.train.comparisons.measurements import NONE, ORIGINALS, SHARDS, Arm
 from augcli.train.config import NONE as NO_CHOICE
@@ -28,7 +28,6 @@ _SHARED = (
     *("model", "stem", "weights", "epochs", "batch_size", "opt", "weight_decay", "sched"),
     *("label_smoothing", "precision", "workers", "device"),
 )
-_OTHER_ROUNDS = frozenset(("copies",))
 _OF_POLICY = frozenset(("policy", "class_policy"))
 
 
@@ -53,10 +52,9 @@ class Setups:
         out: Path | None = None,
     ) -> TrainConfig:
         """The training of `arm`, with a learning rate of its own, or else the optimiser's."""
-        shared: dict[str, Any] = {name: getattr(self._config, name) for name in _SHARED}
         reads_files = arm.source not in (SHARDS, ORIGINALS)
         return TrainConfig(
-            **shared,
+            **shared_options(self._config),
             source="on-the-fly" if arm.source == ORIGINALS else arm.source,
             shards=str(self.stored(arm).folder),
             data=self._config.data if reads_files else None,
@@ -93,22 +91,7 @@ class Setups:
 
         How many rounds are stored beyond those that it reads is no part of it.
         """
-        return fingerprint(self._deciding_lines(arm))
-
-    def _deciding_lines(self, arm: Arm) -> Iterator[str]:
-        stored, manifest = self.stored(arm), self.stored(arm).manifest
-        left_out = _OTHER_ROUNDS | (_OF_POLICY if arm.source == NONE else frozenset())
-        for name, value in sorted(manifest.options.items()):
-            if name not in left_out:
-                yield f"{name}={value!r}"
-        if arm.source != NONE:
-            yield repr(manifest.policy)
-        yield repr(sorted(manifest.versions.items()))
-        samples = StoredSamples(stored.folder, manifest)
-        for split, record in manifest.splits.items():
-            rows = samples.of_split(split).slice(0, record.views_per_round)
-            columns = [rows.column(name).to_pylist() for name in ("key", "label", "source_sha256")]
-            yield from (f"{split}\0{row}" for row in zip(*columns, strict=True))
+        return views_identity(self.stored(arm), policy=arm.source != NONE)
 
     def _samples(self, arm: Arm) -> StoredSamples:
         stored = self.stored(arm)
@@ -118,10 +101,39 @@ class Setups:
         return source_files(self._samples(arm), self.stored(arm).manifest, self._config.data)
 
 
+def shared_options(config: BenchmarkConfig | AblateConfig) -> dict[str, Any]:
+    """Options of a comparison that are those of all its trainings."""
+    return {name: getattr(config, name) for name in _SHARED}
+
+
+def views_identity(stored: Stored, *, policy: bool) -> str:
+    """A hash of what decides the images of all splits and, with `policy`, the augmented views."""
+    return fingerprint(_deciding_lines(stored, policy=policy))
+
+
+def _deciding_lines(stored: Stored, *, policy: bool) -> Iterator[str]:
+    manifest = stored.manifest
+    left_out = {"copies"} | (set() if policy else _OF_POLICY)
+    for name, value in sorted(manifest.options.items()):
+        if name not in left_out:
+            yield f"{name}={value!r}"
+    if policy:
+        yield repr(manifest.policy)
+    yield repr(sorted(manifest.versions.items()))
+    samples = StoredSamples(stored.folder, manifest)
+    for split, record in manifest.splits.items():
+        rows = samples.of_split(split).slice(0, record.views_per_round)
+        columns = [rows.column(name).to_pylist() for name in ("key", "label", "source_sha256")]
+        yield from (f"{split}\0{row}" for row in zip(*columns, strict=True))
+
+
 def deciding(config: TrainConfig) -> dict[str, Any]:
-    """The options of a training that decide its result and are not the defaults."""
+    """The options of a training that decide its result and are not the defaults.
+
+    But for the policy, which is a part of what decides its views.
+    """
     return {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
-        if field.name not in HOW_ONLY and getattr(config, field.name) != field.default
+        if field.name not in (*HOW_ONLY, "policy") and getattr(config, field.name) != field.default
     }

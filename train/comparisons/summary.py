@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.train.comparisons.next_commands import next_commands
 from augcli.train.comparisons.report import HTML_FILE, MARKDOWN_FILE
 from augcli.train.comparisons.tables import (
     accuracy_table,
@@ -29,13 +30,16 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
         "Cost of storing": costs_table(analysis, brief=True),
         f"Accuracy on {measurements.split} images": accuracy_table(analysis, brief=True),
         "Policies": policies_table(analysis, brief=True),
-        "Other libraries": peers_table(measurements),
+        "Other libraries": peers_table(measurements, brief=True),
     }
     for title, rows in tables.items():
         if len(rows) > 1:
             print_table(title, rows, console)
     print_verdict(result.verdict, measurements.gave_up, console)
     print_line("", console)
+    if result.verdict.arm is not None:
+        for command in next_commands(measurements, analysis, result.verdict.arm):
+            print_line(f"then        {command}", console)
     print_line(f"look at     {folder / HTML_FILE}, {folder / MARKDOWN_FILE}", console)
 
 

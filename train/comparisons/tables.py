@@ -168,22 +168,22 @@ def classes_table(analysis: Analysis) -> Table:
     return _without_empty([[*head, "told apart"], *rows])
 
 
-def peers_table(measurements: Measurements) -> Table:
+def peers_table(measurements: Measurements, brief: bool = False) -> Table:
     """Other libraries beside the arms that they are like; only a header where there are none."""
-    head = ["library", "version", "like", "source, views/s", "augcli, views/s", "what it did"]
+    head = ["library", "like", "alone, views/s", "augcli, views/s", "version", "what it did"]
     rates = {row.arm: row.source for row in measurements.throughput.arms}
     rows = [
         [
             peer.name,
-            peer.version or "",
             peer.arm,
             f"{peer.views_per_second.median:,.0f}" if peer.views_per_second else "–",
             f"{rates[peer.arm].median:,.0f}" if peer.arm in rates else "",
+            peer.version or "",
             peer.note,
         ]
         for peer in measurements.peers
     ]
-    return [head, *rows]
+    return [cells[:5] for cells in (head, *rows)] if brief else [head, *rows]
 
 
 def _without_empty(table: Table) -> Table:

@@ -19,9 +19,10 @@ NOT_COMPARED = "Nothing can be advised: no policy was trained both stored and on
 
 @dataclass(frozen=True)
 class Verdict:
-    """In plain words, with numbers."""
+    """In plain words, with numbers; `arm` is the one that the headline is for, if any."""
 
     headline: str
+    arm: str | None
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
 
@@ -30,30 +31,31 @@ def verdict(measurements: Measurements, analysis: Analysis) -> Verdict:
     """A pure function of both; of several policies it is about the best on the fly."""
     beware = cautions(measurements, analysis)
     if not analysis.copies:
-        return Verdict(NOT_COMPARED, (), beware)
+        return Verdict(NOT_COMPARED, None, (), beware)
     copies = analysis.copies[0]
-    return Verdict(_headline(analysis, copies), findings(measurements, analysis, copies), beware)
+    headline, arm = _headline(analysis, copies)
+    return Verdict(headline, arm, findings(measurements, analysis, copies), beware)
 
 
-def _headline(analysis: Analysis, copies: Copies) -> str:
+def _headline(analysis: Analysis, copies: Copies) -> tuple[str, str | None]:
+    """And the arm that it is for."""
     stored, fresh = analysis.of(copies.advised), analysis.of(copies.fresh)
     speed, rate, difference = stored.speed, fresh.rate, stored.difference
     if speed is None or rate is None or difference is None:
-        return "Nothing can be advised: how fast the sources are was not measured."
+        return "Nothing can be advised: how fast the sources are was not measured.", None
     if is_step_bound(rate):
-        return (
-            "Augment on the fly: the training step is the bottleneck, and storing views would make "
-            "nothing faster."
-        )
+        why = "the training step is the bottleneck, and storing views would make nothing faster"
+        return f"Augment on the fly: {why}.", copies.fresh
     if not speed.is_faster:
         how = "is slower" if speed.told else "can't be told to be faster"
-        return f"Augment on the fly: training from stored views {how}."
+        return f"Augment on the fly: training from stored views {how}.", copies.fresh
     views = counted(stored.arm.copies or 0, "copy")
     gain = f"training is {times(speed.factor)} times as fast{_pays(stored.pay_back)}"
     if difference.outcome == WORSE:
         lost = f"{percent(-difference.mean)} points of accuracy"
-        return f"A trade: from {views}, {gain}, but loses {lost}{_way_out(analysis)}."
-    return f"Store {views}: {gain}; {_price(difference, copies)}."
+        trade = f"A trade: from {views}, {gain}, but loses {lost}{_way_out(analysis)}."
+        return trade, copies.advised
+    return f"Store {views}: {gain}; {_price(difference, copies)}.", copies.advised
 
 
 def _pays(found: PayBack | None) -> str:

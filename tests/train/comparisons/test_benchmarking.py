@@ -31,8 +31,8 @@ pytestmark = pytest.mark.usefixtures("sketches", "tiny", "no_report")
 @pytest.fixture(scope="module", autouse=True)
 def no_report() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarking, "write_report", lambda *_: None)
-        patch.setattr(benchmarking, "sample_views", lambda *_: None)
+        for name in ("write_report", "sample_views"):
+            patch.setattr(benchmarking, name, lambda *_: None)
         yield
 
 

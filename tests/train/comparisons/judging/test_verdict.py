@@ -9,6 +9,7 @@ import pytest
 
 from augcli.train.comparisons.analysis import analyse
 from augcli.train.comparisons.measurements import Measurements, Repeated
+from augcli.train.comparisons.next_commands import next_commands
 from augcli.train.comparisons.verdict import NOT_COMPARED, Verdict, verdict
 from augcli.train.comparisons.wording import count, counted, duration, listed, points, size, times
 
@@ -146,6 +147,31 @@ def test_nothing_to_advise(make: Any) -> None:
     assert said(replace(measurements, arms=only)).headline == NOT_COMPARED
     unmeasured = replace(measurements, throughput=replace(measurements.throughput, arms=()))
     assert "was not measured" in said(unmeasured).headline
+
+
+def test_the_commands_that_do_what_it_says(make: Any) -> None:
+    options = {
+        **{"data": "my photos", "policy": None, "size": 64, "codec": "webp", "seeds": 3},
+        **{"model": "resnet18", "epochs": 12, "lr": "auto"},
+    }
+    measurements = make(config=options, **SURE)
+    found = said(measurements)
+    assert found.arm == "shards-10"
+    expand, train = next_commands(measurements, analyse(measurements), found.arm)
+    assert expand == (
+        "augcli expand --data 'my photos' --copies 10 --policy side-on --size 64 --codec webp"
+    )
+    assert train == "augcli train --source shards --model resnet18 --epochs 12 --lr 0.001"
+    bound = make(config=options, rates={"on-the-fly": 425.0, "shards": 428.0}, **SURE)
+    assert said(bound).arm == "on-the-fly"
+    [train] = next_commands(bound, analyse(bound), "on-the-fly")
+    assert "--source on-the-fly --data 'my photos' --policy side-on" in train
+    embedded = replace(bound, config={**options, "data": None})
+    expand, train = next_commands(embedded, analyse(embedded), "on-the-fly")
+    assert expand.startswith("augcli expand --copies 0 --policy side-on")
+    assert train.startswith("augcli train --source on-the-fly --model")
+    _, residual = next_commands(measurements, analyse(measurements), "shards-5+residual")
+    assert "--residual flip,shift" in residual
 
 
 def test_words() -> None:
