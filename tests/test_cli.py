@@ -151,7 +151,7 @@ def test_schedule_draws_before_it_is_run(dataset: Path, tmp_path: Path) -> None:
     assert "restarts" in result.stdout and str(picture) in result.stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
     told = run_json("schedule", "--samples", 1000, "--sched", "all", "--cycle-len", 2)
-    assert len(told["schedules"]) == 10 and told["steps"] == 960
+    assert len(told["schedules"]) == 10 and told["steps"] == 480
     wrong = run("schedule", "--samples", 1000, "--cycle-len", 2)
     assert wrong.exit_code == 2
     assert "--cycle-len goes with --sched sgdr, cyclic" in wrong.stderr

@@ -8,6 +8,7 @@ from augcli.augment.config import ExpandConfig
 from augcli.train.command import command_line
 from augcli.train.comparisons.analysis import Analysis, ArmResult
 from augcli.train.comparisons.measurements import SHARDS, Measurements
+from augcli.train.config import NONE as NO_CHOICE
 from augcli.train.config import TrainConfig
 
 _SHARED = (
@@ -34,7 +35,8 @@ def _training(measurements: Measurements, row: ArmResult) -> dict[str, Any]:
     options = _options(measurements, _SHARED)
     if measurements.config.get("lr") is not None:
         options["lr"] = row.lrs[0]
-    return {**options, "source": row.arm.source, "residual": row.arm.residual}
+    residual = row.arm.residual or NO_CHOICE
+    return {**options, "source": row.arm.source, "residual": residual, "sizes": NO_CHOICE}
 
 
 def _options(measurements: Measurements, names: tuple[str, ...]) -> dict[str, Any]:

@@ -161,7 +161,10 @@ def test_the_commands_that_do_what_it_says(make: Any) -> None:
     assert expand == (
         "augcli expand --data 'my photos' --copies 10 --policy side-on --size 64 --codec webp"
     )
-    assert train == "augcli train --source shards --model resnet18 --epochs 12 --lr 0.001"
+    assert train == (
+        "augcli train --source shards --residual none --model resnet18 --epochs 12 --sizes none "
+        "--lr 0.001"
+    )
     bound = make(config=options, rates={"on-the-fly": 425.0, "shards": 428.0}, **SURE)
     assert said(bound).arm == "on-the-fly"
     [train] = next_commands(bound, analyse(bound), "on-the-fly")
