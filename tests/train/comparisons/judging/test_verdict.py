@@ -172,7 +172,7 @@ def test_the_commands_that_do_what_it_says(make: Any) -> None:
     embedded = replace(bound, config={**options, "data": None})
     expand, train = next_commands(embedded, analyse(embedded), "on-the-fly")
     assert expand.startswith("augcli expand --copies 0 --policy side-on")
-    assert train.startswith("augcli train --source on-the-fly --model")
+    assert train.startswith("augcli train --source on-the-fly --residual none --model")
     _, residual = next_commands(measurements, analyse(measurements), "shards-5+residual")
     assert "--residual flip,shift" in residual
 
