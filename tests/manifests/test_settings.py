@@ -12,7 +12,8 @@ import pytest
 from augcli.augment.config import ExpandConfig, PreviewConfig
 from augcli.manifests.errors import UsageError
 from augcli.manifests.settings import check_settings, option_name, setting
-from augcli.train.config import BenchmarkConfig, TrainConfig
+from augcli.train.comparisons.config import BenchmarkConfig
+from augcli.train.config import TrainConfig
 from augcli.train.rates.config import LrFindConfig
 
 CONFIGS = [ExpandConfig, PreviewConfig, TrainConfig, LrFindConfig, BenchmarkConfig]

@@ -10,7 +10,8 @@ import pytest
 
 from augcli.cli import train as train_command
 from augcli.train.command import command_line
-from augcli.train.config import BenchmarkConfig, TrainConfig
+from augcli.train.comparisons.config import BenchmarkConfig
+from augcli.train.config import TrainConfig
 from augcli.train.world import World
 
 
