@@ -105,13 +105,13 @@ def _accuracy(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:
 
 
 def _about_intervals(measurements: Measurements) -> str:
+    images = f"{measurements.test_images:,} {split_name(measurements.split)} images"
     return (
         "± is Student's 95 % interval over the arm's own seeds. Differences are those of the same "
-        "seeds (same initial weights, same order of samples) on the same "
-        f"{measurements.test_images:,} {split_name(measurements.split)} images; their 95 % intervals allow for "
-        "other seeds and other images, and are each by itself. p is corrected for all comparisons "
-        "of its table (Holm): of such tables, 5 in 100 at most call any arm better or worse that "
-        "is not."
+        f"seeds (same initial weights, same order of samples) on the same {images}; their 95 % "
+        "intervals allow for other seeds and other images, and are each by itself. p is corrected "
+        "for all comparisons of its table (Holm): of such tables, 5 in 100 at most call any arm "
+        "better or worse that is not."
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     """The tables, the verdict, and where the report is."""
     folder, measurements, analysis = result.folder, result.measurements, result.analysis
+    images = f"{split_name(measurements.split)} images"
     tables = {
         "Throughput": throughput_table(measurements, brief=True),
         "Cost of storing": costs_table(analysis, brief=True),
