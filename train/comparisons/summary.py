@@ -30,9 +30,7 @@ def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     tables = {
         "Throughput": throughput_table(measurements, brief=True),
         "Cost of storing": costs_table(analysis, brief=True),
-        f"Accuracy on {split_name(measurements.split)} images": accuracy_table(
-            analysis, brief=True
-        ),
+        f"Accuracy on {images}": accuracy_table(analysis, brief=True),
         "Policies": policies_table(analysis, brief=True),
         "Other libraries": peers_table(measurements, brief=True),
     }

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.train.comparisons import benchmarking, measuring, training_all, trainings
+from augcli.train.comparisons import benchmarking, checks, measuring, training_all, trainings
 from augcli.train.comparisons.benchmarking import benchmark
 from augcli.train.comparisons.config import BenchmarkConfig
 from augcli.train.comparisons.folder import BENCHMARK
@@ -297,12 +297,12 @@ def test_nothing_to_compare_on_is_said_at_once(
     data = tmp_path / "data"
     shutil.copytree(split_photos / "train", data / "train")
     (data / "train").rename(data / "training")
-    reference = benchmarking.load_reference
+    reference = checks.load_reference
 
     def without_splits(spec: str) -> object:
         return reference(spec, val_fraction=0.0, test_fraction=0.0)
 
-    monkeypatch.setattr(benchmarking, "load_reference", without_splits)
+    monkeypatch.setattr(checks, "load_reference", without_splits)
     with pytest.raises(AugcliError, match="neither test nor validation"):
         benchmark(config_for(data / "training", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
