@@ -32,6 +32,7 @@ from augcli.train.comparisons.plain import to_plain
 from augcli.train.comparisons.report import write_pictures
 from augcli.train.comparisons.summary import print_verdict
 from augcli.train.comparisons.verdict import Verdict
+from augcli.train.comparisons.wording import counted, split_name
 from augcli.train.printing import print_line, print_table
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def print_ablation(
     folder: Path, ablation: Ablation, analysis: AblationAnalysis, console: Console
 ) -> None:
     """The table, the decisions, and where the report is."""
-    title = f"Transforms of {ablation.policy}, on {ablation.split} images"
+    title = f"Transforms of {ablation.policy}, on {split_name(ablation.split)} images"
     print_table(title, ablation_table(analysis, brief=True), console)
     print_verdict(ablation_verdict(ablation, analysis), (), console)
     print_line("", console)
@@ -92,7 +93,8 @@ def _content(
 ) -> Iterator[Part]:
     yield Text(
         f"{len(ablation.classes)} classes, {ablation.train_images:,} training images, compared on "
-        f"{ablation.test_images:,} {ablation.split} images; {len(analysis.seeds)} seeds.",
+        f"{ablation.test_images:,} {split_name(ablation.split)} images; "
+        f"{counted(len(analysis.seeds), 'seed')}.",
         faint=True,
     )
     yield Lead(said.headline)

@@ -24,6 +24,7 @@ from augcli.train.comparisons.wording import (
     percent,
     percent_of,
     points,
+    split_name,
     with_bounds,
 )
 
@@ -81,7 +82,7 @@ def _findings(ablation: Ablation, analysis: AblationAnalysis) -> Iterator[Findin
 
 
 def _cautions(ablation: Ablation, analysis: AblationAnalysis) -> Iterator[str]:
-    images = f"{ablation.test_images:,} {ablation.split} images"
+    images = f"{ablation.test_images:,} {split_name(ablation.split)} images"
     if analysis.whole_gain.outcome == ONE_SEED:
         yield f"One seed can tell nothing: intervals know the chance of {images} only."
         return

@@ -12,7 +12,7 @@ from augcli.train.comparisons.copies import MARGIN
 from augcli.train.comparisons.differences import Difference
 from augcli.train.comparisons.measurements import SHARDS, Measurements
 from augcli.train.comparisons.speeds import is_step_bound, spread
-from augcli.train.comparisons.wording import counted, listed, percent
+from augcli.train.comparisons.wording import counted, listed, percent, split_name
 
 STRONG = {"autoaugment", "randaugment", "trivialaugment", "augmix", "augmentor"}
 """Policies of which one stored draw is a poor stand-in for the image."""
@@ -39,7 +39,7 @@ def cautions(measurements: Measurements, analysis: Analysis) -> tuple[str, ...]:
 def _power(measurements: Measurements, analysis: Analysis) -> Iterator[str]:
     """Whether a difference of a point would be seen."""
     found = [row.difference for row in analysis.arms if row.difference is not None]
-    images = f"{measurements.test_images:,} {measurements.split} images"
+    images = f"{measurements.test_images:,} {split_name(measurements.split)} images"
     if not found:
         return
     if len(analysis.seeds) == 1:

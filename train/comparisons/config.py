@@ -49,7 +49,7 @@ class BenchmarkConfig:
     model: str = setting_of(TrainConfig, "model")
     stem: str = setting_of(TrainConfig, "stem")
     weights: str | None = setting_of(TrainConfig, "weights")
-    epochs: int = setting(20, "epochs of each training", minimum=1)
+    epochs: int = setting(15, "epochs of each training", minimum=1)
     seeds: int = setting(3, "trainings per arm, each with its own seed", minimum=1)
     lr: float | str | None = setting(
         None,
@@ -102,7 +102,7 @@ class AblateConfig:
     model: str = setting_of(TrainConfig, "model")
     stem: str = setting_of(TrainConfig, "stem")
     weights: str | None = setting_of(TrainConfig, "weights")
-    epochs: int = setting_of(BenchmarkConfig, "epochs")
+    epochs: int = setting(20, "epochs of each training", minimum=1)
     seeds: int = setting(5, "trainings of each policy, each with its own seed", minimum=2)
     lr: float | str | None = setting(
         None,

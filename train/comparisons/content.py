@@ -35,7 +35,7 @@ from augcli.train.comparisons.tables import (
 )
 from augcli.train.comparisons.throughput_picture import draw_throughput
 from augcli.train.comparisons.verdict import Verdict
-from augcli.train.comparisons.wording import counted
+from augcli.train.comparisons.wording import counted, split_name
 
 COPIES_FILE, THROUGHPUT_PICTURE = "copies.png", "throughput.png"
 POLICIES_FILE, CLASSES_FILE, VIEWS_FILE = "policies.png", "classes.png", "views.png"
@@ -70,7 +70,7 @@ def _verdict(measurements: Measurements, analysis: Analysis, verdict: Verdict) -
     seeds = counted(len(analysis.seeds), "seed")
     yield Text(
         f"{len(measurements.classes)} classes, {measurements.train_images:,} training images, "
-        f"compared on {measurements.test_images:,} {measurements.split} images; "
+        f"compared on {measurements.test_images:,} {split_name(measurements.split)} images; "
         f"{counted(len(analysis.arms), 'arm')}, {seeds} each; "
         f"policy {', '.join(measurements.policies)}.",
         faint=True,
@@ -105,13 +105,13 @@ def _accuracy(measurements: Measurements, analysis: Analysis) -> Iterator[Part]:
 
 
 def _about_intervals(measurements: Measurements) -> str:
+    images = f"{measurements.test_images:,} {split_name(measurements.split)} images"
     return (
         "± is Student's 95 % interval over the arm's own seeds. Differences are those of the same "
-        "seeds (same initial weights, same order of samples) on the same "
-        f"{measurements.test_images:,} {measurements.split} images; their 95 % intervals allow for "
-        "other seeds and other images, and are each by itself. p is corrected for all comparisons "
-        "of its table (Holm): of such tables, 5 in 100 at most call any arm better or worse that "
-        "is not."
+        f"seeds (same initial weights, same order of samples) on the same {images}; their 95 % "
+        "intervals allow for other seeds and other images, and are each by itself. p is corrected "
+        "for all comparisons of its table (Holm): of such tables, 5 in 100 at most call any arm "
+        "better or worse that is not."
     )
 
 

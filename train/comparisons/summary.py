@@ -14,6 +14,7 @@ from augcli.train.comparisons.tables import (
     throughput_table,
 )
 from augcli.train.comparisons.verdict import Verdict
+from augcli.train.comparisons.wording import split_name
 from augcli.train.printing import print_line, print_table
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 def print_benchmark(result: BenchmarkResult, console: Console) -> None:
     """The tables, the verdict, and where the report is."""
     folder, measurements, analysis = result.folder, result.measurements, result.analysis
+    images = f"{split_name(measurements.split)} images"
     tables = {
         "Throughput": throughput_table(measurements, brief=True),
         "Cost of storing": costs_table(analysis, brief=True),
-        f"Accuracy on {measurements.split} images": accuracy_table(analysis, brief=True),
+        f"Accuracy on {images}": accuracy_table(analysis, brief=True),
         "Policies": policies_table(analysis, brief=True),
         "Other libraries": peers_table(measurements, brief=True),
     }

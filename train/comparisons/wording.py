@@ -93,3 +93,8 @@ def counted(number: int, thing: str) -> str:
 def listed(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def split_name(split: str) -> str:
+    """As people say it."""
+    return "validation" if split == "val" else split

@@ -64,7 +64,7 @@ def test_verdict(ablation: Ablation) -> None:
     topics = {finding.topic: finding.text for finding in said.findings}
     assert "side-on brings +" in topics["Policy"] and "more than noise" in topics["Policy"]
     assert topics["Overlap"].startswith("Light helps alone but isn't missed")
-    assert "With 1,500 val images and 5 seeds" in said.warnings[0]
+    assert "With 1,500 validation images and 5 seeds" in said.warnings[0]
     assert not any("chosen by test images" in warning for warning in said.warnings)
     tested = ablation_verdict(replace(ablation, split="test"), analyse_ablation(ablation))
     assert any("chosen by test images" in warning for warning in tested.warnings)
@@ -75,7 +75,7 @@ def test_what_can_not_be_told(ablate: Any) -> None:
     said = ablation_verdict(found, analyse_ablation(found))
     assert said.headline == "Of none of 2 transforms can it be told whether it is worth keeping."
     assert said.warnings == (
-        "One seed can tell nothing: intervals know the chance of 200 val images only.",
+        "One seed can tell nothing: intervals know the chance of 200 validation images only.",
     )
 
 

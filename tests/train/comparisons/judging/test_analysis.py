@@ -126,7 +126,8 @@ def test_what_saves_no_time_never_pays_back(make: Any, rates: dict[str, float]) 
 
 def test_policies_in_both_modes(make: Any) -> None:
     effects = {"none": -0.9, "on-the-fly:autoaugment": -0.4, "shards-1:autoaugment": -0.6}
-    analysis = analyse(make(policies=POLICIES, copies=(1, 5), images=3000, effects=effects))
+    measurements = make(policies=POLICIES, copies=(1, 5), images=3000, effects=effects)
+    analysis = analyse(measurements)
     found = analysis.policies
     assert found is not None
     assert (found.none, found.best, found.second) == ("none", "rotate-flip", "autoaugment")
@@ -139,6 +140,7 @@ def test_policies_in_both_modes(make: Any) -> None:
     assert gain is not None and gain.outcome == BETTER
     assert [copies.policy for copies in analysis.copies] == list(POLICIES)  # the best first
     assert analysis.of("shards-1:autoaugment").baseline == "on-the-fly:autoaugment"
+    assert analyse(replace(measurements, policies=("none", *POLICIES))) == analysis
 
 
 def test_the_best_policy_comes_first(make: Any) -> None:
