@@ -16,7 +16,7 @@ from augcli.train.alteration import Alteration
 from augcli.train.batch import Batch, Sources
 from augcli.train.config import OPTIMISERS, TrainConfig
 from augcli.train.learner import Learner, build_learner
-from augcli.train.optimizers import resolve_lr, set_lr
+from augcli.train.optimizers import optimiser_of, resolve_lr, set_lr
 from augcli.train.rates.range_test import RangeTest, Sweep, find_lr, training_batches
 from augcli.train.rates.rules import Suggestion
 from augcli.train.residual import Mixed
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def learner(sources: Sources, **options: Any) -> tuple[Learner, float, TrainConfig]:
     config = TrainConfig(model="tiny", batch_size=4, **options)
     made = build_learner(config, sources.classes, sources.size, CPU)
-    return made, resolve_lr(config.opt, config.lr, config.lrs), config
+    return made, resolve_lr(optimiser_of(config), config.lr, config.lrs), config
 
 
 def shown(sources: Sources, config: TrainConfig) -> Iterator[Any]:
