@@ -26,6 +26,7 @@ from augcli.train.comparisons.plain import to_plain
 from augcli.train.comparisons.setups import shared_options, views_identity
 from augcli.train.comparisons.trainings import Trainings, Wanted
 from augcli.train.config import AUTO_LR, TrainConfig
+from augcli.train.config import NONE as NO_CHOICE
 from augcli.train.dataset import open_dataset
 from augcli.train.machine import describe_machine
 from augcli.train.record import Row
@@ -129,6 +130,7 @@ class Ablating:
             policy=str(path) if augments else None,
             shards=str(stored.folder),
             from_originals=True,
+            residual=NO_CHOICE,
             lr=lr,
         )
 

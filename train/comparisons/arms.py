@@ -10,15 +10,15 @@ from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.policy_source import policy_list, recorded_name
 from augcli.manifests.errors import UsageError
 from augcli.manifests.inputs import shown
-from augcli.train.comparisons.config import AUTO_RESIDUAL, DEFAULT_ARMS, BenchmarkConfig
+from augcli.train.comparisons.config import DEFAULT_ARMS, BenchmarkConfig
 from augcli.train.comparisons.measurements import FRESH, NONE, ORIGINALS, SHARDS, Arm
+from augcli.train.config import AUTO
+from augcli.train.residual_choice import residual_for
 from augcli.train.residual_spec import parse_residual
 
 RESIDUAL = "residual"
 KINDS = (NONE, FRESH, SHARDS, RESIDUAL, ORIGINALS)
 MOST_COPIES = 10_000
-FLIPPING = frozenset(("HorizontalFlip", "D4", "SquareSymmetry"))
-"""Transforms that mirror left and right: a policy with one of them says that it does no harm."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,11 @@ def _arms(
 
 
 def _residual(asked: str | None, policy: PolicySpec) -> str:
-    """As training records it; by default what stored views miss most and every policy allows."""
-    if asked is None or asked == AUTO_RESIDUAL:
-        flips = not FLIPPING.isdisjoint(policy.build().transform_names)
-        asked = "flip,shift" if flips else "shift"
+    """As training records it; by default what `augcli train` would add to the policy."""
+    if asked is None or asked == AUTO:
+        asked = residual_for([policy.serialized])
+    if asked is None:
+        raise UsageError(
+            f"--residual {AUTO}: nothing goes with {policy.name}: give it a value, as flip,shift"
+        )
     return str(parse_residual(asked))

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from augcli.augment.config import DATA_HELP, POLICY_DEFAULT, POLICY_HELP, ExpandConfig
 from augcli.manifests.settings import setting, setting_of
-from augcli.train.config import AUTO_LR, TrainConfig
+from augcli.train.config import AUTO, AUTO_LR, TrainConfig
 from augcli.train.evaluation.config import EvaluateConfig
 
-AUTO_RESIDUAL = "auto"
 SHARED_LR = "shared"
 DEFAULT_ARMS = "none,on-the-fly,shards"
 
@@ -42,8 +41,8 @@ class BenchmarkConfig:
     residual: str | None = setting(
         None,
         "fresh transforms of whole batches on top of the fewest --copies, as flip,shift,erase; "
-        "without a value: shift, and flip if the policy does",
-        flag_value=AUTO_RESIDUAL,
+        "without a value: those of augcli train --residual auto",
+        flag_value=AUTO,
         shown_default="none",
     )
     model: str = setting_of(TrainConfig, "model")

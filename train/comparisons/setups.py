@@ -61,7 +61,6 @@ class Setups:
             from_originals=arm.source == ORIGINALS,
             rounds=arm.rounds if arm.source == SHARDS else None,
             residual=arm.residual or NO_CHOICE,
-            sizes=NO_CHOICE,  # throughput is measured at one size
             lr=lr,
             seed=seed,
             memory=memory,
@@ -102,8 +101,8 @@ class Setups:
 
 
 def shared_options(config: BenchmarkConfig | AblateConfig) -> dict[str, Any]:
-    """Options of a comparison that are those of all its trainings."""
-    return {name: getattr(config, name) for name in _SHARED}
+    """Options of a comparison that are those of all its trainings, which have one size."""
+    return {**{name: getattr(config, name) for name in _SHARED}, "sizes": NO_CHOICE}
 
 
 def views_identity(stored: Stored, *, policy: bool) -> str:

@@ -85,7 +85,9 @@ def test_all_of_them_are_measured_on_every_seed(
     assert {t.lr for t in found.trainings} == {0.003}
     policies = {}
     for record in config.out.glob("trainings/*-0-*/run.json"):
-        policy = json.loads(record.read_text())["source"]["policy"]
+        run = json.loads(record.read_text())
+        assert run["config"]["residual"] == run["config"]["sizes"] == "none"
+        policy = run["source"]["policy"]
         nodes = policy["transform"]["transforms"] if policy else []
         arm = record.parent.name.partition("-0-")[0]
         policies[arm] = [node["__class_fullname__"] for node in nodes]

@@ -11,6 +11,10 @@ from augcli.manifests.errors import UsageError
 from augcli.train.comparisons.arms import wanted_arms
 from augcli.train.comparisons.config import BenchmarkConfig
 from augcli.train.comparisons.measurements import Arm
+from augcli.train.residual_choice import ERASE
+from augcli.train.residual_spec import parse_residual
+
+SIDE_ON = str(parse_residual(f"flip,affine,colour,{ERASE}"))
 
 
 def arms(**options: Any) -> tuple[Arm, ...]:
@@ -34,16 +38,16 @@ def test_every_arm_of_one_policy() -> None:
         Arm("shards-1", "shards", "side-on", rounds=2),
         Arm("shards-2", "shards", "side-on", rounds=3),
         Arm("shards-5", "shards", "side-on", rounds=6),
-        Arm("shards-1+residual", "shards", "side-on", rounds=2, residual="flip,shift"),
+        Arm("shards-1+residual", "shards", "side-on", rounds=2, residual=SIDE_ON),
         Arm("originals+on-the-fly", "originals", "side-on", rounds=1),
     )
 
 
 @pytest.mark.parametrize(
     ("policy", "residual"),
-    [("side-on", "flip,shift"), ("top-down", "flip,shift"), ("basic", "shift")],
+    [("side-on", SIDE_ON), ("top-down", SIDE_ON), ("basic", SIDE_ON.removeprefix("flip,"))],
 )
-def test_the_residual_flips_only_where_the_policy_does(policy: str, residual: str) -> None:
+def test_the_residual_is_that_of_training(policy: str, residual: str) -> None:
     found = arms(policy=policy, residual="auto", copies="3")
     assert found[-1] == Arm("shards-3+residual", "shards", policy, 4, residual)
     assert arms(policy=policy, residual="erase=0.5")[-1].residual == "erase=0.5"
