@@ -28,7 +28,7 @@ def cautions(measurements: Measurements, analysis: Analysis) -> tuple[str, ...]:
     """In plain sentences, the most important first."""
     return (
         *_power(measurements, analysis),
-        *_repetition(measurements, analysis),
+        *_repetition(analysis),
         *_strong(analysis),
         *_step_bound(analysis),
         *_learned(measurements, analysis),
@@ -71,7 +71,7 @@ def _remedy(seeds: int, found: list[Difference]) -> str:
     return f"; a point takes about {max(wanted, seeds + 1)} seeds"
 
 
-def _repetition(measurements: Measurements, analysis: Analysis) -> Iterator[str]:
+def _repetition(analysis: Analysis) -> Iterator[str]:
     """Arms whose trainings ended before any view came again."""
     fresh = [
         row.arm.name
