@@ -163,7 +163,7 @@ def _fresh_from_dataset(
     """Training views made anew by the manifest's recipe."""
     manifest = dataset.manifest
     check_versions(dataset.place, manifest)
-    recipe = manifest_recipe(manifest)
+    recipe = manifest_recipe(manifest, dataset.place)
     files = in_order(source_files(dataset.samples, manifest, config.data, config.from_originals))
     frames: Frames = FolderFrames(files)
     if config.from_originals:
