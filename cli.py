@@ -55,6 +55,9 @@ class Commands(click.Group):
             else:
                 _say(f"augcli: error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except MemoryError:
+            _say("augcli: error: the memory ran out: free some, or use fewer --workers", err=True)
+            ctx.exit(1)
         except OSError as error:
             if error.filename is None:  # no file's fault: a pipe that was closed, or a bug
                 raise
