@@ -13,6 +13,7 @@ Pillow.
 from __future__ import annotations
 
 import io
+import math
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -186,7 +187,7 @@ def _jpeg_orientation(data: bytes) -> int:
 def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
     try:
         _check_webp(data, max_megapixels)
-        image = _open(data)
+        image = _open(data, max_megapixels)
         _check_size(image.width, image.height, max_megapixels)
         _check_tile(image, max_megapixels)
         image.load()
@@ -201,14 +202,22 @@ def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
     return np.require(_UPRIGHT[orientation](pixels), requirements=["C", "W"])
 
 
-def _open(data: bytes) -> Image.Image:
-    """Pillow's header reader, with our limit on the size instead of its own."""
+def _open(data: bytes, max_megapixels: float = math.inf) -> Image.Image:
+    """Pillow's header reader, with our limit on the size instead of its own.
+
+    Only for a GIF it must be told: it takes memory for the first frame at once. Of all others the
+    size is checked after this.
+    """
+    known = data.startswith(b"GIF8") and math.isfinite(max_megapixels)
     with _PILLOW_GUARD:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6 / 2) if known else None  # it allows twice
         try:
             return Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
+        except Image.DecompressionBombError:
+            raise DecodeError(f"over the limit of {max_megapixels:g} megapixels") from None
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def raise_if_out_of_memory(error: ValueError) -> None:

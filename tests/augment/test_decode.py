@@ -404,6 +404,19 @@ def webp_claiming(width: int, height: int) -> bytes:
     return data[:at] + sides + data[at + 6 :]
 
 
+@pytest.mark.parametrize("side", [16_000, 65_535])
+def test_a_gif_whose_frame_is_a_bomb(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    """Was: Pillow took memory for it when it was opened, before its size was looked at."""
+    frames = [Image.new("P", (8, 6), value) for value in (0, 1)]
+    data = bytearray(saved(frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=2))
+    frame = data.index(b",\0\0\0\0")
+    assert decode(bytes(data)).shape == (6, 8, 3)
+    data[frame + 5 : frame + 9] = struct.pack("<HH", side, side)
+    monkeypatch.setattr(Image.core, "fill", lambda *given: pytest.fail("memory was taken"))
+    with pytest.raises(DecodeError, match="over the limit of 200 megapixels"):
+        decode(bytes(data))
+
+
 def test_an_animation_whose_canvas_is_a_bomb() -> None:
     """libwebp takes memory for it as soon as it is opened."""
     with pytest.raises(DecodeError, match="16383 x 16384 pixels are over the limit"):
