@@ -20,6 +20,7 @@ import click
 
 from augcli.augment.config import ExpandConfig, PreviewConfig, VerifyConfig
 from augcli.manifests.errors import AugcliError
+from augcli.manifests.inputs import printable
 from augcli.manifests.settings import option_name
 from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
 from augcli.train.config import ScheduleConfig, TrainConfig
@@ -53,8 +54,16 @@ class Commands(click.Group):
             if error.told_elsewhere:
                 time.sleep(TELLING_SECONDS)
             else:
-                click.echo(f"augcli: error: {error}", err=True)
+                _say(f"augcli: error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except MemoryError:
+            _say("augcli: error: the memory ran out: free some, or use fewer --workers", err=True)
+            ctx.exit(1)
+        except OSError as error:
+            if error.filename is None:  # no file's fault: a pipe that was closed, or a bug
+                raise
+            _say(f"augcli: error: {error.filename}: {error.strerror}", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("augcli: interrupted; what was finished is kept: run it again", err=True)
             ctx.exit(INTERRUPTED)
@@ -168,8 +177,8 @@ def preview(as_json: bool, **settings: Any) -> None:
         _print_json(result.to_json())
     else:
         for path in result.files:
-            click.echo(path)
-        click.echo(f"{len(result.keys)} images, {', '.join(result.policies)}")
+            _say(str(path))
+        _say(f"{len(result.keys)} images, {', '.join(result.policies)}")
         if result.left_out:
             click.echo(
                 f"the page is full: {result.left_out} more images with --only-class", err=True
@@ -190,7 +199,7 @@ def verify(dataset: Path, as_json: bool, **settings: Any) -> None:
         _print_json(result.to_json())
     else:
         for line in result.lines():
-            click.echo(line)
+            _say(line)
     if result.faults:
         sys.exit(1)
 
@@ -420,7 +429,7 @@ def ablate(as_json: bool, **settings: Any) -> None:
 
 def _tell_left_out(failures: tuple[Any, ...]) -> None:
     for failure in failures:
-        click.echo(f"not used: {failure.source}: {failure.reason}", err=True)
+        _say(f"not used: {failure.source}: {failure.reason}", err=True)
 
 
 class _Bar:
@@ -448,9 +457,9 @@ class _Bar:
         if self._quiet:
             return
         if self._progress is None:
-            click.echo(line, err=True)
+            _say(line, err=True)
         else:
-            self._progress.console.print(line, highlight=False, soft_wrap=True)
+            self._progress.console.print(printable(line), highlight=False, soft_wrap=True)
 
     def __enter__(self) -> _Bar:
         return self
@@ -483,14 +492,24 @@ def _progress(title: str) -> Progress:
     return progress
 
 
+def _say(text: str, *, err: bool = False) -> None:
+    click.echo(printable(text), err=err)
+
+
 def _print_json(content: dict[str, Any]) -> None:
-    click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    click.echo(text.encode(errors="backslashreplace"))
 
 
 def _stdout() -> Console:
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(highlight=False, markup=False)
+    class Plain(Console):
+        def render_str(self, text: str, **style: Any) -> Text:
+            return super().render_str(printable(text), **style)
+
+    return Plain(highlight=False, markup=False)
 
 
 if __name__ == "__main__":

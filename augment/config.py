@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augcli.manifests.balance import BALANCE_MODES
+from augcli.manifests.options import (
+    CODEC_NAMES,
+    FIT_NAMES,
+    FORMAT_NAMES,
+    MAX_COPIES,
+    MAX_QUALITY,
+    MAX_SIZE,
+    MIN_MEGAPIXELS,
+    MIN_SIZE,
+    SEED_BELOW,
+)
 from augcli.manifests.settings import setting
 from augcli.manifests.splits import DEFAULT_FRACTION
 
-CODEC_NAMES = ("jpeg", "png", "webp", "npy")
-FIT_NAMES = ("crop", "pad", "stretch")
-FORMAT_NAMES = ("tar", "folder")
 ON_ERROR = ("skip", "fail")
 
 DEFAULT_SIZE = 96
@@ -41,17 +49,21 @@ class ExpandConfig:
 
     data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
     out: Path = setting(DEFAULT_DATASET, "folder of the expanded dataset")
-    copies: int = setting(5, "augmented copies of each training image", minimum=0, maximum=10_000)
+    copies: int = setting(
+        5, "augmented copies of each training image", minimum=0, maximum=MAX_COPIES
+    )
     policy: str | None = setting(None, POLICY_HELP, shown_default=POLICY_DEFAULT)
-    size: int = setting(DEFAULT_SIZE, "output size in pixels, square", minimum=8, maximum=4096)
+    size: int = setting(
+        DEFAULT_SIZE, "output size in pixels, square", minimum=MIN_SIZE, maximum=MAX_SIZE
+    )
     fit: str = setting(
         DEFAULT_FIT,
         "middle square, whole image with bars, or stretched",
         choices=FIT_NAMES,
     )
     codec: str = setting("jpeg", "how views are stored", choices=CODEC_NAMES)
-    quality: int = setting(90, "JPEG quality", minimum=1, maximum=100)
-    seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=2**63)
+    quality: int = setting(90, "JPEG quality", minimum=1, maximum=MAX_QUALITY)
+    seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=SEED_BELOW)
     workers: int | None = setting(None, "processes", minimum=1, shown_default="one per core")
     shard_size: int | None = setting(
         None, "images per shard", minimum=1, shown_default="by the number of images"
@@ -93,7 +105,7 @@ class ExpandConfig:
     )
     retry_failed: bool = setting(False, "try images again that failed in an earlier run")
     max_megapixels: float = setting(
-        DEFAULT_MAX_MEGAPIXELS, "largest image to decode", minimum=0.001
+        DEFAULT_MAX_MEGAPIXELS, "largest image to decode", minimum=MIN_MEGAPIXELS
     )
     dry_run: bool = setting(False, "only say what would be done")
 
@@ -124,13 +136,15 @@ class PreviewConfig:
         maximum=64,
     )
     copies: int = setting(7, "views of each, or draws in a strip", minimum=1, maximum=32)
-    size: int = setting(DEFAULT_SIZE, "output size in pixels, square", minimum=8, maximum=1024)
+    size: int = setting(
+        DEFAULT_SIZE, "output size in pixels, square", minimum=MIN_SIZE, maximum=1024
+    )
     fit: str = setting(
         DEFAULT_FIT,
         "middle square, whole image with bars, or stretched",
         choices=FIT_NAMES,
     )
-    seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=2**63)
+    seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=SEED_BELOW)
 
 
 @dataclass(frozen=True)

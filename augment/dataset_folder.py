@@ -37,6 +37,7 @@ from augcli.manifests.manifest import (
     is_shard_name,
     read_manifest,
 )
+from augcli.manifests.reading import read_json
 from augcli.manifests.reference import SPLITS
 from augcli.manifests.samples import read_samples
 
@@ -231,7 +232,7 @@ class DatasetFolder:
             write_atomic(path, json.dumps(identity.plain(), indent=1))
             return
         try:
-            begun = Identity(**json.loads(path.read_bytes())).plain()
+            begun = Identity(**read_json(path)).plain()
         except (ValueError, TypeError) as error:
             raise AugcliError(f"{path}: damaged ({error}); remove {self.path}") from error
         wanted = identity.plain()

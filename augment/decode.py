@@ -13,9 +13,10 @@ Pillow.
 from __future__ import annotations
 
 import io
+import math
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -33,8 +34,12 @@ Pixels = npt.NDArray[np.uint8]
 PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 ORIENTATION_TAG = 0x0112
 _JPEG_START = b"\xff\xd8\xff"
+_JPEG_SCAN = b"\xff\xda"
+MAX_SCANS = 1000  # each costs a pass over all pixels, in some 20 bytes; cameras write 1 to 12
 _HEAD_BYTES = 1 << 17  # where cameras put EXIF and XMP: before the first scan
+_TIFF_TILE = (322, 323)  # tags: width and height of a tile
 MAX_KEPT_BYTES = 1 << 26
+_BAND_PIXELS = 1 << 16
 _PILLOW_GUARD = threading.Lock()
 
 # Pillow warns of odd but readable metadata; a view must not depend on the warning settings.
@@ -133,6 +138,8 @@ def _decode_jpeg(
     except ValueError:
         return None
     _check_size(width, height, max_megapixels)
+    if data.count(_JPEG_SCAN) > MAX_SCANS:
+        raise DecodeError(f"over {MAX_SCANS} scans, which would take minutes to decode")
     if colorspace not in ("YCbCr", "RGB", "Gray"):
         _decode_with_turbo(data, "CMYK", 0)  # only to see whether it is whole
         return None
@@ -179,8 +186,10 @@ def _jpeg_orientation(data: bytes) -> int:
 
 def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
     try:
-        image = _open(data)
+        _check_webp(data, max_megapixels)
+        image = _open(data, max_megapixels)
         _check_size(image.width, image.height, max_megapixels)
+        _check_tile(image, max_megapixels)
         image.load()
         orientation = _orientation(image)
         pixels = _to_rgb(image)
@@ -193,14 +202,22 @@ def _decode_with_pillow(data: bytes, max_megapixels: float) -> Pixels:
     return np.require(_UPRIGHT[orientation](pixels), requirements=["C", "W"])
 
 
-def _open(data: bytes) -> Image.Image:
-    """Pillow's header reader, with our limit on the size instead of its own."""
+def _open(data: bytes, max_megapixels: float = math.inf) -> Image.Image:
+    """Pillow's header reader, with our limit on the size instead of its own.
+
+    Only for a GIF it must be told: it takes memory for the first frame at once. Of all others the
+    size is checked after this.
+    """
+    known = data.startswith(b"GIF8") and math.isfinite(max_megapixels)
     with _PILLOW_GUARD:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6 / 2) if known else None  # it allows twice
         try:
             return Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
+        except Image.DecompressionBombError:
+            raise DecodeError(f"over the limit of {max_megapixels:g} megapixels") from None
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def raise_if_out_of_memory(error: ValueError) -> None:
@@ -221,6 +238,21 @@ def _check_size(width: int, height: int, max_megapixels: float) -> None:
         raise DecodeError(
             f"{width} x {height} pixels are over the limit of {max_megapixels:g} megapixels"
         )
+
+
+def _check_webp(data: bytes, max_megapixels: float) -> None:
+    """An animation's canvas, for which memory is taken as soon as the file is opened."""
+    if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and len(data) >= 30:
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        _check_size(width, height, max_megapixels)
+
+
+def _check_tile(image: Image.Image, max_megapixels: float) -> None:
+    """A TIFF's tiles are decoded whole, however little of them the picture has."""
+    tags = getattr(image, "tag_v2", {})
+    width, height = (tags.get(tag, 0) for tag in _TIFF_TILE)
+    if isinstance(width, int) and isinstance(height, int):
+        _check_size(width, height, max_megapixels)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -264,14 +296,23 @@ def _array(image: Image.Image) -> Pixels:
 
 def _wide_grey_to_rgb(image: Image.Image) -> Pixels:
     """16-bit grey, in whichever of Pillow's modes I;16, I;16B or I it comes."""
-    values = np.asarray(image).astype(np.int64)
-    if values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:
+    wide = np.asarray(image)
+    if wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
         raise DecodeError("32-bit pixels have no stated range; convert the file to 8 bit")
-    grey = (values >> 8).astype(np.uint8)
     transparent: Any = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    rgb = np.empty((*wide.shape, 3), np.uint8)
+    for rows in _bands(wide.shape):
+        grey = (wide[rows] >> 8).astype(np.uint8)
+        if isinstance(transparent, int):
+            grey[wide[rows] == transparent] = 255
+        rgb[rows] = grey[:, :, None]
+    return rgb
+
+
+def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Rows to convert at a time, so that what is in between takes little memory."""
+    height = max(1, _BAND_PIXELS // max(1, shape[1]))
+    return (slice(top, top + height) for top in range(0, shape[0], height))
 
 
 def _lab_to_rgb(image: Image.Image) -> Image.Image:
@@ -286,7 +327,9 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
 
 def _flatten(rgba: Pixels) -> Pixels:
     """Lay RGBA pixels on white, rounding to nearest."""
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    color = rgba[:, :, :3].astype(np.uint16)
-    mixed = (color * alpha + 255 * (255 - alpha) + 127) // 255
-    return mixed.astype(np.uint8)
+    rgb = np.empty((*rgba.shape[:2], 3), np.uint8)
+    for rows in _bands(rgba.shape):
+        alpha = rgba[rows, :, 3:].astype(np.uint16)
+        color = rgba[rows, :, :3].astype(np.uint16)
+        rgb[rows] = (color * alpha + 255 * (255 - alpha) + 127) // 255
+    return rgb

@@ -115,7 +115,7 @@ def remade(
     by_source: defaultdict[str, list[ViewRow]] = defaultdict(list)
     for row in rows:
         by_source[row.source].append(row)
-    maker = ViewMaker(manifest_recipe(manifest))
+    maker = ViewMaker(manifest_recipe(manifest, dataset))
     same, amiss = 0, 0
     faults: list[Fault] = []
     for done, (source, views) in enumerate(sorted(by_source.items()), start=1):

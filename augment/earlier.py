@@ -7,7 +7,6 @@ refresh: then the chunks that held them are made again.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from augcli.manifests.manifest import (
     ShardRecord,
     read_manifest,
 )
+from augcli.manifests.reading import parse_json
 from augcli.manifests.reference import Failure, Reference, Sample
 from augcli.manifests.samples import SCHEMA_NAMES, Columns, read_samples
 
@@ -255,6 +255,12 @@ def read_failures(path: Path) -> list[Failure]:
         AugcliError: missing or torn.
     """
     try:
-        return [Failure(**json.loads(line)) for line in path.read_bytes().splitlines()]
-    except (OSError, ValueError, TypeError) as error:
+        return [_failure(parse_json(line)) for line in path.read_bytes().splitlines()]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise AugcliError(f"{path}: can't be read: {error}; expand again") from error
+
+
+def _failure(content: dict[str, Any]) -> Failure:
+    if not all(isinstance(value, str) for value in content.values()):
+        raise ValueError(f"{content!r:.200} is no failure")
+    return Failure(**content)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from augcli.augment.config import FIT_NAMES
 from augcli.augment.decode import Pixels
 from augcli.manifests.errors import unknown_name
+from augcli.manifests.options import FIT_NAMES
 
 _AREA_FROM = 2.0  # below this shrinking factor linear interpolation misses no source pixel
 

@@ -6,17 +6,15 @@ albumentations' serialised form.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from augcli.augment.pipeline import A, BasicTransform
 from augcli.augment.policy_file import build_pipeline, check_numbers
 from augcli.augment.policy_source import is_file, policy_text
 from augcli.augment.presets import KERAS_TUTORIAL, PRESETS
 from augcli.manifests.errors import UsageError, unknown_name
+from augcli.manifests.reading import parse_json, parse_yaml
 
 
 def named_pipeline(name: str) -> Any:
@@ -55,8 +53,8 @@ def _parse_arguments(name: str, text: str) -> dict[str, Any]:
     if "=" not in text and name in PRESETS and PRESETS[name].main:
         text = f"{PRESETS[name].main}={text}"
     try:
-        arguments = yaml.safe_load("{" + text.replace("=", ": ") + "}")
-    except yaml.YAMLError:
+        arguments = parse_yaml("{" + text.replace("=", ": ") + "}")
+    except ValueError:
         arguments = None
     if not isinstance(arguments, dict) or None in arguments.values():
         raise UsageError("expected NAME:argument=value,argument=value")
@@ -80,9 +78,9 @@ def _from_file(path: Path) -> list[BasicTransform]:
     """A file in albumentations' serialised form, or `{PRESET: {argument: value}}`."""
     try:
         text = policy_text(str(path))
-        _refuse_aliases(path, text)
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        is_json = path.suffix.lower() == ".json"
+        content = parse_json(text, finite=False) if is_json else parse_yaml(text)
+    except ValueError as error:
         raise UsageError(f"--policy {path}: can't be read: {error}") from error
     try:
         return _from_content(content)
@@ -101,12 +99,3 @@ def _from_content(content: object) -> list[BasicTransform]:
             "'__class_fullname__: Compose' and 'transforms'"
         )
     return list(build_pipeline(content["transform"]).transforms)
-
-
-def _refuse_aliases(path: Path, text: str) -> None:
-    """Aliases let a small YAML file grow without bound; a policy needs none."""
-    if path.suffix == ".json":
-        return
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.AliasToken):
-            raise UsageError(f"--policy {path}: line {token.start_mark.line + 1}: no aliases here")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from augcli.manifests.errors import UsageError
+from augcli.manifests.reading import read_within
 
 FILE_EXTENSIONS = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 1 << 20
@@ -38,8 +39,6 @@ def policy_text(name: str) -> str:
     if not is_file(name):
         return ""
     try:
-        if Path(name).stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"--policy {name}: over {MAX_FILE_BYTES} bytes; not a policy")
-        return Path(name).read_text(encoding="utf-8")
+        return read_within(Path(name), MAX_FILE_BYTES).decode()
     except (OSError, ValueError) as error:
         raise UsageError(f"--policy {name}: can't be read: {error}") from error

@@ -22,7 +22,8 @@ from augcli.augment.views import Recipe
 from augcli.manifests.balance import ClassRepeats, balanced
 from augcli.manifests.duplicates import DuplicateGroup, find_duplicates, without_duplicates
 from augcli.manifests.errors import UsageError, unknown_name
-from augcli.manifests.manifest import OPTIONS
+from augcli.manifests.keys import class_folders
+from augcli.manifests.options import OPTIONS
 from augcli.manifests.reference import Failure, Reference, check_trainable
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 
@@ -121,6 +122,8 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
         samples, failed_before = usable(reference, earlier, config.retry_failed)
     used = replace(reference, samples=samples)
     check_trainable(used)
+    if config.format == "folder":
+        class_folders(used.classes)
     plan = make_plan(
         used,
         copies=config.copies,

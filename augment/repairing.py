@@ -20,6 +20,7 @@ from augcli.augment.plan import MAX_ROUNDS, RoundShard, Task
 from augcli.augment.reference_data import find_root
 from augcli.augment.remaking import manifest_recipe, other_versions
 from augcli.augment.task import Job, read_record, run_task
+from augcli.augment.views import Recipe
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import exclusive_lock, publish
 from augcli.manifests.hashing import sha256_if_readable
@@ -104,7 +105,8 @@ def _repaired(
     root = find_root(manifest.reference, data)
     by_shard = rows_by_shard(manifest, rows)
     wanted = {s: by_shard[s.name] for s in manifest.shards if s.name in set(broken)}
-    mend = _Mend(_job(manifest, staging, root), dataset, other_versions(manifest))
+    job = _job(manifest, manifest_recipe(manifest, dataset), staging, root)
+    mend = _Mend(job, dataset, other_versions(manifest))
     damages = list(_damages(manifest, wanted))
     results = run_tasks(mend, damages, workers or default_workers())
     reasons: dict[str, str] = {}
@@ -134,14 +136,14 @@ def _checked_rows(dataset: Path, manifest: Manifest) -> list[ViewRow]:
     )
 
 
-def _job(manifest: Manifest, staging: Path, root: Path) -> Job:
+def _job(manifest: Manifest, recipe: Recipe, staging: Path, root: Path) -> Job:
     """The job that made the dataset, now for another folder."""
     options = manifest.options
     return Job(
         dataset=staging,
         root=root,
         classes=manifest.classes,
-        recipe=manifest_recipe(manifest),
+        recipe=recipe,
         codec=str(options["codec"]),
         quality=int(options["quality"] or 0),
         originals=manifest.originals,

@@ -25,6 +25,7 @@ from augcli.manifests.files import replace_file
 from augcli.manifests.hashing import sha256_bytes
 from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import WORK_FOLDER, ShardRecord
+from augcli.manifests.reading import parse_json
 from augcli.manifests.reference import Failure, Sample
 from augcli.manifests.rounds import copies_of_round
 from augcli.manifests.samples import (
@@ -88,7 +89,7 @@ class TaskRecord:
 def read_record(path: Path) -> TaskRecord | None:
     """The record of a finished task, or None when there is none (or a torn or an older one)."""
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
         if set(content["columns"]) != set(SCHEMA_NAMES):
             return None
         return TaskRecord(

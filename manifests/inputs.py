@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -12,6 +13,11 @@ IMAGE_EXTENSIONS = frozenset(
     """.split()
 )
 MAX_FILE_BYTES = 2 << 30  # a file is read whole; no image that is decoded needs more
+
+# Controls but \t and \n, marks and overrides of direction, and what stands for undecodable bytes.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -47,6 +53,15 @@ def is_utf8(name: str) -> bool:
 def shown(name: str) -> str:
     """The name in UTF-8, other bytes of it as escapes."""
     return name.encode(errors="backslashreplace").decode()
+
+
+def printable(text: str) -> str:
+    """Text for people with what their terminal would obey, and other bytes than UTF-8, as escapes.
+
+    Names of files and classes can be anything: sequences that move the cursor, clear the screen or
+    turn the reading direction. Line breaks and tabs stay.
+    """
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class OneOfEach:

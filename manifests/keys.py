@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+from collections.abc import Iterable
+
+from augcli.manifests.errors import UsageError
 
 READABLE_LENGTH = 56
 MAX_FOLDER_BYTES = 200
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648's, in lower case
 _PAIRS = [first + second for first in _BASE32 for second in _BASE32]  # ten bits in one go
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
+_WINDOWS_DEVICES = frozenset(
+    "CON PRN AUX NUL CONIN$ CONOUT$".split()
+    + [f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789¹²³"]
+)
 _VIEW_NAME = re.compile(r"([A-Za-z0-9_-]+-)?[a-z2-7]{16}-c\d+")
 
 
@@ -43,8 +51,29 @@ def class_folder(class_name: str) -> str:
     """The name of a class's folder: its own where that is a safe folder name, else its key."""
     is_safe = (
         class_name.isprintable()
+        and class_name.partition(".")[0].rstrip(" ").upper() not in _WINDOWS_DEVICES
         and not set(class_name) & set('/\\:*?"<>|')
         and class_name == class_name.strip(" .")
         and 0 < len(class_name.encode()) <= MAX_FOLDER_BYTES
     )
     return class_name if is_safe else sample_key(class_name)
+
+
+def class_folders(class_names: Iterable[str]) -> dict[str, str]:
+    """The folder of each class.
+
+    Raises:
+        UsageError: some systems would take two of them for one: they differ only in case, or in how
+            accents are encoded.
+    """
+    folders = {name: class_folder(name) for name in class_names}
+    taken: dict[str, str] = {}
+    for name, folder in folders.items():
+        alike = unicodedata.normalize("NFC", folder).casefold()
+        if other := taken.get(alike):
+            raise UsageError(
+                f"the classes '{other}' and '{name}' would have the same folder on systems that "
+                "don't tell upper from lower case: rename one, or choose --format tar"
+            )
+        taken[alike] = name
+    return folders

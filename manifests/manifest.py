@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from augcli.manifests.balance import ClassRepeats
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
+from augcli.manifests.options import checked_options
+from augcli.manifests.reading import read_json
 from augcli.manifests.reference import SPLITS
 
 FORMAT = "augcli-dataset"
@@ -32,28 +34,6 @@ SIZES_FILE = f"{SHARDS_FOLDER}/sizes.json"
 TIMM_FILE = f"{SHARDS_FOLDER}/_info.json"
 PAGE_FILES = (CARD_FILE, PREVIEW_FILE, CROISSANT_FILE)  # beside the manifest
 WORK_FOLDER = ".work"  # only while an expansion is not finished
-
-OPTIONS: Mapping[str, tuple[type, ...]] = {
-    "copies": (int,),
-    "policy": (str,),
-    "size": (int,),
-    "fit": (str,),
-    "codec": (str,),
-    "format": (str,),
-    "quality": (int, type(None)),
-    "seed": (int,),
-    "originals": (bool,),
-    "shard_size": (int,),
-    "max_megapixels": (int, float),
-    "dedupe": (bool,),
-    "balance": (str,),
-    "class_policy": (dict,),
-}
-"""The recorded options, and their types.
-
-`quality` is None where the codec has none; `class_policy` names the policies of the classes that
-have one of their own.
-"""
 
 
 @dataclass(frozen=True)
@@ -122,7 +102,7 @@ class ReferenceRecord:
 class Manifest:
     """The record of an expanded dataset.
 
-    `options` are those that decide bytes (see `OPTIONS`), `policy` is the pipeline in
+    `options` are those that decide bytes (see `options.OPTIONS`), `policy` is the pipeline in
     albumentations' own serialised form, `rounds` counts the rounds stored of the training split,
     and `bytes` is what the views cost: `images` encoded, `shards` with all tar overhead. `pages`
     are the files of `page_names` with their SHA-256. `class_policies` are
@@ -169,7 +149,9 @@ class Manifest:
         return tuple(shard for shard in self.shards if shard.split == split)
 
 
-_SHARD_NAME = re.compile(r"(train-r\d{3,}|val|test)-\d{5,}(\.tar)?")
+MAX_COUNT = 2**63 - 1
+_SHARD_NAME = re.compile(r"(train-r\d{3,18}|val|test)-\d{5,18}(\.tar)?", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def is_shard_name(name: str) -> bool:
@@ -207,13 +189,13 @@ def read_manifest(dataset: Path) -> Manifest:
     """
     path = dataset / MANIFEST_FILE
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except FileNotFoundError:
         hint = "no expanded dataset, or one that isn't finished: run augcli expand again"
         if not dataset.is_dir():
             hint = f"make it with: augcli expand --out {dataset}"
         raise AugcliError(f"{path}: no manifest there; {hint}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise AugcliError(
             f"{path}: not readable as JSON: {error}; remove {dataset} and expand again"
         ) from error
@@ -233,17 +215,15 @@ def read_manifest(dataset: Path) -> Manifest:
 
 
 def _from_json(content: dict[str, Any]) -> Manifest:
-    options = _options(content["options"])
-    splits = {
-        split: _split_record(content["splits"][split], len(content["classes"])) for split in SPLITS
-    }
+    options, classes = checked_options(content["options"]), _classes(content["classes"])
+    splits = {split: _split_record(content["splits"][split], len(classes)) for split in SPLITS}
     return Manifest(
         options=options,
         policy=dict(content["policy"]),
         class_policies=_class_policies(content),
-        versions=dict(content["versions"]),
+        versions={str(name): str(version) for name, version in content["versions"].items()},
         reference=_reference_record(content["reference"]),
-        classes=tuple(str(name) for name in content["classes"]),
+        classes=classes,
         repeats=tuple(_repeats(entry) for entry in _one_each(content, "repeats")),
         rounds=_count("rounds", content["rounds"]),
         splits=splits,
@@ -255,12 +235,12 @@ def _from_json(content: dict[str, Any]) -> Manifest:
     )
 
 
-def _options(content: dict[str, Any]) -> dict[str, Any]:
-    """The options, when those that readers rely on are there and of the right kind."""
-    for name, kinds in OPTIONS.items():
-        if type(content[name]) not in kinds:
-            raise ValueError(f"option {name}: {content[name]!r}")
-    return dict(content)
+def _classes(content: object) -> tuple[str, ...]:
+    if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
+        raise ValueError(f"classes: {content!r:.200} are no names")
+    if len(set(content)) < len(content):
+        raise ValueError("classes: one comes twice")
+    return tuple(content)
 
 
 def _class_policies(content: dict[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -292,11 +272,12 @@ def _repeats(content: dict[str, Any]) -> ClassRepeats:
 def _pages(content: dict[str, Any], expected: frozenset[str]) -> dict[str, str]:
     if content.keys() != expected:
         raise ValueError(f"pages {sorted(content)} instead of {sorted(expected)}")
-    return {name: str(digest) for name, digest in content.items()}
+    return {name: _digest(name, digest) for name, digest in content.items()}
 
 
 def _file_record(content: dict[str, Any], expected: str) -> FileRecord:
     record = _counted(FileRecord(**content))
+    _digest(record.file, record.sha256)
     if record.file != expected:
         raise ValueError(f"file {record.file!r} instead of {expected}")
     return record
@@ -304,13 +285,16 @@ def _file_record(content: dict[str, Any], expected: str) -> FileRecord:
 
 def _reference_record(content: dict[str, Any]) -> ReferenceRecord:
     lists = {name: tuple(content[name]) for name in ("blank", "leaks")}
-    return _counted(ReferenceRecord(**{**content, **lists}))
+    record = _counted(ReferenceRecord(**{**content, **lists}))
+    _digest("fingerprint", record.fingerprint)
+    return record
 
 
 def _shard_record(content: dict[str, Any]) -> ShardRecord:
     record = _counted(ShardRecord(**content))
     if not is_shard_name(record.name):
         raise ValueError(f"shard name {record.name!r}")
+    _digest(record.name, record.sha256)
     return record
 
 
@@ -339,6 +323,13 @@ def _counted(record: RecordT) -> RecordT:
 
 
 def _count(name: str, value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{name}: {value!r} is no count")
+    if type(value) is not int or not 0 <= value <= MAX_COUNT:
+        raise ValueError(f"{name}: {value!r:.200} is no count")
+    return value
+
+
+def _digest(name: str, value: Any) -> str:
+    """A hash can become the name of a file, so that it must be nothing else."""
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise ValueError(f"{name}: {value!r:.200} is no SHA-256")
     return value

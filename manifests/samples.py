@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
+from augcli.manifests.table_bounds import (
+    MAX_EXPANSION,
+    MIN_EXPANSION_BYTES,
+    check_claims,
+    check_texts,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +56,17 @@ def _schema() -> pa.Schema:
         number[INTEGER_BITS[name]] if name in INTEGER_BITS else pa.string() for name in SCHEMA_NAMES
     ]
     return pa.schema(list(zip(SCHEMA_NAMES, types, strict=True)))
+
+
+@lru_cache(maxsize=1)
+def _schema_as_read() -> pa.Schema:
+    """With each text of a row group stored once."""
+    import pyarrow as pa
+
+    once = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [(field.name, once if field.type == pa.string() else field.type) for field in _schema()]
+    )
 
 
 class ViewRow(NamedTuple):
@@ -154,23 +171,32 @@ def read_samples(path: Path, **equal: Any) -> pa.Table:
     """The table of stored views, or of those whose columns equal the given values.
 
     Raises:
-        AugcliError: missing, torn, or with other columns than augcli writes.
+        AugcliError: missing, torn, with other columns than augcli writes, or with contents that
+            it never writes: far more text than the file has bytes, names outside the dataset.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     # Not `pq.read_table`: it would import pandas where there is one, a third of a second.
+    texts = [name for name in SCHEMA_NAMES if name not in INTEGER_BITS]
     try:
-        with pq.ParquetFile(path) as file:
+        most_bytes = MAX_EXPANSION * path.stat().st_size + MIN_EXPANSION_BYTES
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            check_claims(file.metadata, most_bytes)
             table = file.read_row_groups(_groups_with(file.metadata, equal))
+        if not table.schema.equals(_schema_as_read()):
+            raise ValueError(f"its columns are {', '.join(table.schema.names)}")
+        check_texts(table, texts, most_bytes)
+        table = table.cast(_schema())
+        table.validate(full=True)
         for column, value in equal.items():
             wanted = _array([value], INTEGER_BITS.get(column))[0]
             table = table.filter(pc.equal(table.column(column), wanted))
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException) as error:
         raise AugcliError(f"{path}: not readable as Parquet: {error}; expand again") from error
-    if not table.schema.equals(_schema()):
-        raise AugcliError(f"{path}: not augcli's columns: {', '.join(table.schema.names)}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise AugcliError(f"{path}: not a table of augcli's: {error}; expand again") from error
     if any(column.null_count for column in table.columns):
         raise AugcliError(f"{path}: has empty cells, which augcli never writes; expand again")
     return table

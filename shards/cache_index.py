@@ -20,6 +20,7 @@ from typing import Any
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
+from augcli.manifests.reading import read_json
 from augcli.shards.cache_lock import locked
 
 INDEX_FILE = "index.json"
@@ -87,7 +88,7 @@ class CacheIndex:
             AugcliError: the index is damaged, or another augcli's.
         """
         try:
-            content = json.loads(self._path.read_bytes())
+            content = read_json(self._path)
             if content["format"] != FORMAT or content["format_version"] != FORMAT_VERSION:
                 raise ValueError(f"is of another format or version than {FORMAT_VERSION}")
             return {name: _entry(name, value) for name, value in content["files"].items()}

@@ -100,13 +100,20 @@ def _check_rounds(manifest: Manifest, rows: Sequence[ViewRow]) -> Iterator[Fault
             yield Fault(f"round {number}", f"copy {copy} of {key} comes {times} times")
         if number >= manifest.rounds:
             yield Fault(f"round {number}", f"there are only {manifest.rounds} rounds")
+    repeats_of = {
+        key: manifest.repeats[label].of(key)
+        for key, label in sorted(keys.items())
+        if 0 <= label < len(manifest.repeats)
+    }
+    views = sum(repeats_of.values()) * manifest.rounds
+    if views > sum(seen.values()) + manifest.samples.rows:  # not to be counted out one by one
+        yield Fault(MANIFEST_FILE, f"its rounds and repeats make {views} views of train")
+        return
     expected: set[tuple[int, str, int]] = set()
-    for key, label in sorted(keys.items()):
-        if 0 <= label < len(manifest.repeats):
-            repeats = manifest.repeats[label].of(key)
-            for number in range(manifest.rounds):
-                copies = copies_of_round(number, repeats, manifest.originals)
-                expected |= {(number, key, copy) for copy in copies}
+    for key, repeats in repeats_of.items():
+        for number in range(manifest.rounds):
+            copies = copies_of_round(number, repeats, manifest.originals)
+            expected |= {(number, key, copy) for copy in copies}
     for number, key, copy in sorted(expected - set(seen)):
         yield Fault(f"round {number}", f"copy {copy} of {key} is missing")
     for number, key, copy in sorted(set(seen) - expected):

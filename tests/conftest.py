@@ -5,13 +5,16 @@ And what makes a training cheap whose subject is neither its network nor how its
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -86,6 +89,51 @@ def write_images(folder: Path, numbers: range) -> None:
         (folder / class_name).mkdir(parents=True)
         for number in numbers:
             draw(class_name, number).save(folder / class_name / f"{number:02d}.jpg", quality=92)
+
+
+class PowerCut(BaseException):  # noqa: N818
+    """The machine is off: from now on nothing is written or removed."""
+
+
+CHANGES = ("replace", "rename", "unlink", "rmdir", "mkdir")
+
+
+@contextmanager
+def changes_fail(
+    folder: Path,
+    after: int | None,
+    error: Callable[[], BaseException] = PowerCut,
+    functions: Sequence[str] = CHANGES,
+) -> Iterator[None]:
+    """Let all changes below `folder` fail after the first `after` ones; None: none does.
+
+    Changes are files opened for writing, and calls of `functions` of the module os.
+    """
+    left = [sys.maxsize if after is None else after]
+
+    def failing(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            is_reading = original is opening and (len(given) < 2 or "r" in given[1])
+            if not is_reading and (str(folder) in str(given[0]) or "dir_fd" in named):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise error()
+            return original(*given, **named)
+
+        return call
+
+    opening = builtins.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builtins, "open", failing(opening))
+        for name in functions:
+            patch.setattr(os, name, failing(getattr(os, name)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def power() -> SimpleNamespace:
+    """`cut(folder, after)` cuts the power at a change below `folder`, by raising `Cut`."""
+    return SimpleNamespace(cut=changes_fail, Cut=PowerCut)
 
 
 @pytest.fixture(scope="session")

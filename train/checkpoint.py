@@ -19,6 +19,7 @@ from augcli.manifests.files import atomic_file
 from augcli.train.averages import RAW
 from augcli.train.forward import MEAN, STD
 from augcli.train.together import Together
+from augcli.train.torch_files import load_torch
 
 FORMAT = "augcli-checkpoint"
 VERSION = 3
@@ -172,7 +173,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _loaded(path: Path, file: IO[bytes]) -> Checkpoint:
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        content = load_torch(file)
     except Exception as error:  # an unpickler fed with arbitrary bytes can fail in any way
         raise AugcliError(
             f"{path}: not a whole augcli checkpoint: it is damaged, or was made by something "

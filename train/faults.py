@@ -1,10 +1,12 @@
-"""What the machine can do to a run, told in one line: a full disk, a process that was killed."""
+"""What the machine can do to a run, told in one line: a full disk, no memory, a killed process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.train.fillers import LoaderLostError
@@ -16,7 +18,8 @@ def told(folder: Path, then: Callable[[], str]) -> Iterator[None]:
     """Turn such failures of the work in `folder` into messages that end with `then()`: what to do.
 
     Raises:
-        AugcliError: instead of an OSError, or of a loader process or a rank that ended.
+        AugcliError: instead of an OSError, want of memory, or of a loader process or a rank that
+            ended.
     """
     try:
         yield
@@ -25,3 +28,18 @@ def told(folder: Path, then: Callable[[], str]) -> Iterator[None]:
         raise AugcliError(f"{where}: {error.strerror or error}; mend that, {then()}") from error
     except (LoaderLostError, OtherRankEndedError) as error:
         raise AugcliError(f"{error}, {then()}") from error
+    except (MemoryError, RuntimeError) as error:
+        if (whose := _whose_memory(error)) is None:
+            raise
+        raise AugcliError(
+            f"the memory of the {whose} ran out: free some, {then()}; or begin anew with a smaller "
+            "--batch-size or --model"
+        ) from error
+
+
+def _whose_memory(error: Exception) -> str | None:
+    """Of what the memory ran out, if that is what `error` says: torch has kinds of its own."""
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return "GPU"
+    is_ours = isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+    return "machine" if is_ours else None

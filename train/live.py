@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from augcli.manifests.inputs import printable
 from augcli.train.epoch import Progress
 from augcli.train.record import Row
 from augcli.train.state import is_better
@@ -90,6 +91,7 @@ class LiveTable:
         """A line that stays."""
         if self._quiet:
             return
+        line = printable(line)
         if self._live is None:
             print(line, file=sys.stderr, flush=True)
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from augcli.manifests.inputs import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -12,7 +14,7 @@ def print_line(line: str, console: Console, wrapped: bool = False) -> None:
     """`line`, cut nowhere unless it may be wrapped."""
     from rich.text import Text
 
-    console.print(Text(line), soft_wrap=not wrapped)
+    console.print(Text(printable(line)), soft_wrap=not wrapped)
 
 
 def print_table(title: str, rows: list[list[str]], console: Console) -> None:
@@ -26,8 +28,12 @@ def print_table(title: str, rows: list[list[str]], console: Console) -> None:
 
     table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     for number, name in enumerate(rows[0]):
+<<<<<<< HEAD
         is_name = number == 0
         table.add_column(Text(name), justify="left" if is_name else "right", no_wrap=is_name)
+=======
+        table.add_column(Text(printable(name)), justify="left" if number == 0 else "right")
+>>>>>>> hard
     for row in rows[1:]:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)

@@ -21,6 +21,7 @@ import yaml
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
+from augcli.manifests.reading import read_json
 
 if TYPE_CHECKING:
     from augcli.train.batch import Fault
@@ -201,7 +202,7 @@ def read_record(path: Path) -> dict[str, Any]:
         AugcliError: `path` is missing, damaged or something else.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except (OSError, ValueError) as error:
         raise AugcliError(f"{path}: not a readable run record: {error}; {MAKE_ANEW}") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:

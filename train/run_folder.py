@@ -74,6 +74,8 @@ def held(run: RunFolder, resume: bool) -> Iterator[None]:
             run.folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_locked(run))
             _check_run(run, resume)
+            for leftover in run.folder.glob(".*.tmp"):  # of a run that was killed
+                leftover.unlink(missing_ok=True)
         yield
 
 

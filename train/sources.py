@@ -185,7 +185,7 @@ def _order(
 def _recipe(config: TrainConfig, dataset: Dataset) -> Recipe:
     """How the stored views were made, or the same by another policy for all classes."""
     check_versions(dataset.place, dataset.manifest)
-    recipe = manifest_recipe(dataset.manifest)
+    recipe = manifest_recipe(dataset.manifest, dataset.place)
     if config.policy is None:
         return recipe
     policy = resolve_policy(config.policy, recipe.fit.size)

@@ -151,3 +151,5 @@ def _continue(run: RunFolder, state: RunState, config: TrainConfig) -> None:
             restore(state, checkpoint, by_clock=config.budget is not None)
         except Exception as error:  # arbitrary content can fail in any way
             raise damaged(run.last, error) from error
+        if state.together.is_first and not run.args.exists():  # killed just before it was written
+            write_args(run.args, plain_config(dataclasses.replace(config, resume=False)))

@@ -18,6 +18,7 @@ from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.checkpoint import FORMAT, VERSION
 from augcli.train.forward import Channels
 from augcli.train.models import MODELS
+from augcli.train.torch_files import load_torch
 
 """A number for each of R, G, B."""
 
@@ -158,15 +159,16 @@ def _safetensors(path: Path) -> object:
 
 def _torch_file(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with open(path, "rb") as file:
+            return load_torch(file)
     except PermissionError as error:
         raise AugcliError(f"--weights {path}: can't be read: {error}") from error
     except Exception as error:  # an unpickler fed with arbitrary bytes can fail in any way
         raise UsageError(
-            f"--weights {path}: refused: it is damaged, was made by something else than torch, or "
-            "holds other things than tensors, which could execute anything (nothing in it was "
-            "executed): expected a state_dict, as torch.save(model.state_dict(), ...) writes it, "
-            "or .safetensors"
+            f"--weights {path}: refused: it is damaged, compressed, made by something else than "
+            "torch, or holds other things than tensors, which could execute anything (nothing in "
+            "it was executed): expected a state_dict, as torch.save(model.state_dict(), ...) "
+            "writes it, or .safetensors"
         ) from error
 
 

@@ -73,7 +73,7 @@ def test_the_manifest_says_and_remakes_them(photos: Path, tmp_path: Path) -> Non
     manifest = read_manifest(out)
     assert manifest.options["class_policy"] == {"circle": "none", "stripes": "top-down"}
     assert set(manifest.class_policies) == {"circle", "stripes"}
-    remade, used = manifest_recipe(manifest), result.prepared.job.recipe
+    remade, used = manifest_recipe(manifest, "x5"), result.prepared.job.recipe
     assert [(label, spec.name, spec.serialized) for label, spec in remade.class_policies] == [
         (label, spec.name, spec.serialized) for label, spec in used.class_policies
     ]

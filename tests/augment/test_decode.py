@@ -15,7 +15,8 @@ import pytest
 import simplejpeg
 from PIL import EpsImagePlugin, Image, ImageFile, ImageOps
 
-from augcli.augment.decode import DecodeError, Pixels, decode
+from augcli.augment import decode as decode_module
+from augcli.augment.decode import MAX_SCANS, DecodeError, Pixels, decode
 
 RNG = np.random.default_rng(1)
 
@@ -390,3 +391,74 @@ def test_no_room_in_libjpeg_is_no_damage(monkeypatch: pytest.MonkeyPatch, text: 
     monkeypatch.setattr("simplejpeg.decode_jpeg", no_room)
     with pytest.raises(MemoryError):
         decode(JPEG)
+
+
+# ---- what takes memory or time beyond the picture's size
+
+
+def webp_claiming(width: int, height: int) -> bytes:
+    frames = [Image.new("RGB", (8, 6), (value,) * 3) for value in (10, 200)]
+    data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    at = data.index(b"VP8X") + 12
+    sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return data[:at] + sides + data[at + 6 :]
+
+
+@pytest.mark.parametrize("side", [16_000, 65_535])
+def test_a_gif_whose_frame_is_a_bomb(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    """Was: Pillow took memory for it when it was opened, before its size was looked at."""
+    frames = [Image.new("P", (8, 6), value) for value in (0, 1)]
+    data = bytearray(saved(frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=2))
+    frame = data.index(b",\0\0\0\0")
+    assert decode(bytes(data)).shape == (6, 8, 3)
+    data[frame + 5 : frame + 9] = struct.pack("<HH", side, side)
+    monkeypatch.setattr(Image.core, "fill", lambda *given: pytest.fail("memory was taken"))
+    with pytest.raises(DecodeError, match="over the limit of 200 megapixels"):
+        decode(bytes(data))
+
+
+def test_an_animation_whose_canvas_is_a_bomb() -> None:
+    """libwebp takes memory for it as soon as it is opened."""
+    with pytest.raises(DecodeError, match="16383 x 16384 pixels are over the limit"):
+        decode(webp_claiming(16383, 16384))
+
+
+def test_a_tile_that_is_a_bomb() -> None:
+    """A picture of 8 x 8 pixels whose one tile has a gigapixel."""
+    strip = zlib.compress(bytes(3 * 64))
+    tags = [
+        (256, 3, 8), (257, 3, 8), (258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1),
+        (322, 4, 32768), (323, 4, 32768), (324, 4, 8), (325, 4, len(strip)),
+    ]  # fmt: skip
+    place = 8 + len(strip) + len(strip) % 2
+    folder = struct.pack("<H", len(tags))
+    folder += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    data = b"II*\0" + struct.pack("<I", place) + strip.ljust(place - 8, b"\0") + folder + bytes(4)
+    with pytest.raises(DecodeError, match="32768 x 32768 pixels are over the limit"):
+        decode(data)
+
+
+def test_a_jpeg_with_thousands_of_scans() -> None:
+    """Each costs a pass over all pixels, and some 20 bytes."""
+    whole = saved(photo(200, 300), "JPEG", progressive=True)
+    scans = whole.count(b"\xff\xda")
+    assert 5 < scans < 20
+    decode(whole)
+    last = whole.rindex(b"\xff\xda")
+    again = whole[:-2] + whole[last:-2] * MAX_SCANS + whole[-2:]
+    with pytest.raises(DecodeError, match="over 1000 scans"):
+        decode(again)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "I;16"])
+def test_conversions_are_the_same_band_by_band(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    rng = np.random.default_rng(5)
+    if mode == "RGBA":
+        image = Image.fromarray(rng.integers(0, 256, (37, 23, 4), np.uint8))
+    else:
+        image = Image.fromarray(rng.integers(0, 1 << 16, (37, 23), np.uint16))
+    data = saved(image, "PNG")
+    whole = decode(data)
+    for pixels in (1, 50, 23 * 36):
+        monkeypatch.setattr(decode_module, "_BAND_PIXELS", pixels)
+        assert np.array_equal(decode(data), whole)

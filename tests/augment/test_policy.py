@@ -293,7 +293,7 @@ def test_bad_files_name_the_field(
 
 
 def test_huge_files_are_not_read(tmp_path: Path) -> None:
-    refused(write(tmp_path, " " * (MAX_FILE_BYTES + 1)), "not a policy")
+    refused(write(tmp_path, " " * (MAX_FILE_BYTES + 1)), "over the limit of")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x89PNG\r\n"])

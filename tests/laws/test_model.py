@@ -2,19 +2,22 @@
 
 The model is a dictionary: which image was there, with which content, when the dataset was last
 finished. Hypothesis makes up the sequences; after each step the dataset must be what the model
+<<<<<<< HEAD
 says. For longer: `pytest tests/laws/test_model.py --hypothesis-profile long`
+=======
+says. For longer than the suite has time:
+
+    pytest tests/laws/test_model.py --hypothesis-profile long
+>>>>>>> hard
 """
 
 from __future__ import annotations
 
-import builtins
 import io
 import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,36 +80,10 @@ Images = dict[str, Content]
 Crcs = dict[tuple[str, int], int]
 
 
-class PowerCut(BaseException):
-    """The machine is off: from now on nothing is written or removed."""
-
-
-@contextmanager
-def power_cut(folder: Path, after: int | None) -> Any:
-    """Cut the power at the change number `after` of what is below `folder`; None: never."""
-    left = [10**9 if after is None else after]
-
-    def failing(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **named: Any) -> Any:
-            is_reading = original is builtins_open and (len(given) < 2 or "r" in given[1])
-            if not is_reading and (str(folder) in str(given[0]) or "dir_fd" in named):
-                left[0] -= 1
-                if left[0] < 0:
-                    raise PowerCut
-            return original(*given, **named)
-
-        return call
-
-    builtins_open = builtins.open
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builtins, "open", failing(builtins_open))
-        for name in ("replace", "rename", "unlink", "rmdir", "mkdir"):
-            patch.setattr(os, name, failing(getattr(os, name)))
-        yield
-
-
 class Model(RuleBasedStateMachine):
     """`now` is what the data folder holds, `made` what it held for the finished dataset."""
+
+    power: Any  # the fixture
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +134,7 @@ class Model(RuleBasedStateMachine):
         for cut in cuts:
             try:
                 self._run(1, cut)
-            except PowerCut:
+            except self.power.Cut:
                 assert not (self.out / MANIFEST_FILE).exists() or self._holds(self.now, 1)
         self._run(1)
         self._finished(1)
@@ -180,7 +157,7 @@ class Model(RuleBasedStateMachine):
         before = self._tree()
         try:
             self._run(copies, cut, **agreed)
-        except PowerCut:
+        except self.power.Cut:
             self._killed(copies)
         except AugcliError:
             assert self._tree() == before
@@ -219,9 +196,9 @@ class Model(RuleBasedStateMachine):
         mendable = {name for name in self.broken if self._is_mendable(name)}
         left = self.broken - mendable
         try:
-            with power_cut(self.out, cut):
+            with self.power.cut(self.out, cut):
                 result = verify(self.out, settings)
-        except PowerCut:
+        except self.power.Cut:
             found = set(verify(self.out).found.broken)
             assert left <= found <= self.broken
             left = found
@@ -316,7 +293,7 @@ class Model(RuleBasedStateMachine):
     # ---- how to get at it
 
     def _run(self, copies: int, cut: int | None = None, **agreed: bool) -> None:
-        with power_cut(self.out, cut):
+        with self.power.cut(self.out, cut):
             expand(
                 ExpandConfig(
                     data=str(self.data), out=self.out, copies=copies, size=SIZE, policy="basic",
@@ -346,8 +323,9 @@ class Model(RuleBasedStateMachine):
         return {str(path): path.read_bytes() for path in files if WORK_FOLDER not in path.parts}
 
 
-def test_any_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_sequence(monkeypatch: pytest.MonkeyPatch, power: Any) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # the power is cut in Python only
     monkeypatch.setattr(expansion, "dataset_picture", lambda prepared: b"picture")
     monkeypatch.setattr(expansion, "estimate", lambda *given: None)
+    monkeypatch.setattr(Model, "power", power, raising=False)
     run_state_machine_as_test(Model)

@@ -443,9 +443,9 @@ def test_after_a_crash_the_epoch_is_redone(tmp_path: Path, whole: Path) -> None:
 
     def crash(step: Progress) -> None:
         if (step.epoch, step.batch) == (2, 3):
-            raise MemoryError
+            raise ZeroDivisionError
 
-    with pytest.raises(MemoryError):
+    with pytest.raises(ZeroDivisionError):
         train(folder, progress=crash)
     resume(folder)
     assert_same_run(folder, whole)
@@ -455,9 +455,9 @@ def test_killed_before_the_first_epoch_and_before_the_record(tmp_path: Path, who
     folder = tmp_path / "run"
 
     def crash(step: Progress) -> None:
-        raise MemoryError
+        raise ZeroDivisionError
 
-    with pytest.raises(MemoryError):
+    with pytest.raises(ZeroDivisionError):
         train(folder, progress=crash)
     resume(folder)
     (folder / "run.json").unlink()

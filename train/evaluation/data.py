@@ -183,7 +183,7 @@ class RunData:
         if split == "train" and not manifest.originals:
             # Its round 0 is augmented already: the plain images are the files' own.
             files = in_order(source_files(dataset.samples, manifest, self._config.data))
-            recipe = manifest_recipe(manifest)
+            recipe = manifest_recipe(manifest, dataset.place)
             views: Views = FreshViews(files, recipe, augmented=False, originals=True)
         else:
             views = dataset.views(split)

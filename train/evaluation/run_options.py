@@ -5,17 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-import yaml
-
 from augcli.augment.config import DEFAULT_FIT, DEFAULT_MAX_MEGAPIXELS
 from augcli.augment.fit import Fit
 from augcli.augment.policy import resolve_policy
 from augcli.augment.views import Recipe
 from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.reading import parse_yaml, read_within
 from augcli.manifests.settings import check_settings
 from augcli.train.config import TrainConfig
 from augcli.train.dataset import Dataset
 from augcli.train.trained import Trained
+
+MAX_ARGS_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def reading_config(trained: Trained, options: DataOptions) -> TrainConfig:
         return TrainConfig(shards=options.shards, data=options.data)
     args = trained.run.args
     recorded: object = None
-    with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
-        recorded = yaml.safe_load(args.read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError):
+        recorded = parse_yaml(read_within(args, MAX_ARGS_BYTES).decode())
     if not isinstance(recorded, dict):
         raise AugcliError(
             f"{args}: can't be read, so where the run's images are is not known: say so with "

@@ -16,6 +16,7 @@ from typing import Any
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
+from augcli.manifests.reading import read_json
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.train.config import TrainConfig
 from augcli.train.identity import plain_config
@@ -167,7 +168,7 @@ def _read_all(folder: Path) -> Iterator[Entry]:
 
 def _read(path: Path) -> Entry:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if (content["format"], content["version"]) != (FORMAT, VERSION):
             raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
         if content["state"] not in (BEGUN, *STATES):

@@ -7,12 +7,12 @@ that is given again goes on where it was, takes over what is there, and adds wha
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import exclusive_lock
+from augcli.manifests.reading import read_json
 from augcli.manifests.settings import check_settings, option_name
 from augcli.train.command import command_line
 from augcli.train.course import check_course
@@ -112,7 +112,7 @@ def _own_folder(out: Path) -> Iterator[None]:
 
 def _is_sweep(out: Path) -> bool:
     try:
-        content = json.loads((out / JSON_FILE).read_text(encoding="utf-8"))
+        content = read_json(out / JSON_FILE)
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("format") == FORMAT

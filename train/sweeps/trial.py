@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from augcli.manifests.errors import AugcliError
 from augcli.train.config import TrainConfig
 from augcli.train.record import Row, RunFolder, read_record, read_summary
@@ -105,8 +103,6 @@ def run_trial(config: TrainConfig, report: Report) -> Outcome:
     except AugcliError as error:
         state = DIVERGED if DIVERGENCE_ADVICE in str(error) else FAILED
         return Outcome(state, str(error), rows_so_far(run))
-    except torch.cuda.OutOfMemoryError:
-        return Outcome(FAILED, "out of GPU memory: take a smaller --batch-size or --model")
     return read_finished(run)
 
 
