@@ -44,7 +44,7 @@ def measure_costs(dataset: Path, manifest: Manifest, data: str | None) -> ViewCo
         AugcliError: the images are not there, or one can't be used any more.
     """
     files = source_files(StoredSamples(dataset, manifest), manifest, data)
-    maker = ViewMaker(manifest_recipe(manifest))
+    maker = ViewMaker(manifest_recipe(manifest, dataset))
     codec = codec_named(str(manifest.options["codec"]))
     quality = int(manifest.options["quality"] or 0)
     image, draw, encode = [], [], []
