@@ -6,8 +6,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from augcli.train import EvaluateConfig, evaluate_run
+from augcli.train import EvaluateConfig, TrainConfig, evaluate_run
 from augcli.train.record import RunFolder, read_summary
+from augcli.train.sizes import auto_sizes
 from side_by_side.minutes.outcome import Outcome, Right
 from side_by_side.minutes.work import TEST, VALIDATION, MinutesWork
 from side_by_side.peers.own_command import program
@@ -15,24 +16,43 @@ from side_by_side.peers.own_command import program
 EXPAND_OPTIONS: tuple[str, ...] = ()
 """Of `augcli expand`, beside the data and the size."""
 TRAIN_OPTIONS: dict[str, tuple[str, ...]] = {"shards": (), "fly": ()}
-"""Of `augcli train`, beside the data, the budget and the seed: from stored rounds, on the fly."""
+"""Of `augcli train`, beside the data, the sizes, the budget and the seed: from stored rounds, on
+the fly."""
+HELD_LARGER = 4 / 3
+"""Views are kept so much larger than they are trained at: the fresh affine transform of each batch
+brings them to that size, and finds more detail there."""
 CHECKPOINT = "last.pt"
 """What is evaluated: `best.pt` was chosen by the validation images, which count here."""
 
 
 def expand_command(work: MinutesWork) -> list[str]:
     """What stores the rounds that are trained from."""
-    options = ["--data", work.data, "--out", str(work.shards), "--size", str(work.size)]
+    options = ["--data", work.data, "--out", str(work.shards), "--size", held_size(work)]
     return [*program(), "expand", *options, *EXPAND_OPTIONS]
+
+
+def held_size(work: MinutesWork) -> str:
+    """Of the views, in pixels."""
+    return str(round(work.size * HELD_LARGER))
 
 
 def train_command(work: MinutesWork, variant: str, out: Path) -> list[str]:
     """From stored rounds (`shards`), or by augmenting on the `fly`."""
     source = {
         "shards": ["--shards", str(work.shards)],
-        "fly": ["--data", work.data, "--size", str(work.size)],
+        "fly": ["--data", work.data, "--size", held_size(work)],
     }[variant]
-    given = ["--budget", f"{work.seconds:.0f}s", "--seed", str(work.seed), "--out", str(out)]
+    sizes = auto_sizes(TrainConfig(budget=f"{work.seconds:.0f}s"), work.size) or str(work.size)
+    given = [
+        "--sizes",
+        sizes,
+        "--budget",
+        f"{work.seconds:.0f}s",
+        "--seed",
+        str(work.seed),
+        "--out",
+        str(out),
+    ]
     return [*program(), "train", *source, *given, *TRAIN_OPTIONS[variant]]
 
 
