@@ -28,12 +28,9 @@ def print_table(title: str, rows: list[list[str]], console: Console) -> None:
 
     table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     for number, name in enumerate(rows[0]):
-<<<<<<< HEAD
         is_name = number == 0
-        table.add_column(Text(name), justify="left" if is_name else "right", no_wrap=is_name)
-=======
-        table.add_column(Text(printable(name)), justify="left" if number == 0 else "right")
->>>>>>> hard
+        heading = Text(printable(name))
+        table.add_column(heading, justify="left" if is_name else "right", no_wrap=is_name)
     for row in rows[1:]:
         table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)

@@ -2,13 +2,9 @@
 
 The model is a dictionary: which image was there, with which content, when the dataset was last
 finished. Hypothesis makes up the sequences; after each step the dataset must be what the model
-<<<<<<< HEAD
-says. For longer: `pytest tests/laws/test_model.py --hypothesis-profile long`
-=======
 says. For longer than the suite has time:
 
     pytest tests/laws/test_model.py --hypothesis-profile long
->>>>>>> hard
 """
 
 from __future__ import annotations
