@@ -21,6 +21,7 @@ from augcli.manifests.settings import setting
 from augcli.manifests.splits import DEFAULT_FRACTION
 
 ON_ERROR = ("skip", "fail")
+LOCAL, DASK, RAY = ENGINES = ("local", "dask", "ray")
 
 DEFAULT_SIZE = 96
 DEFAULT_FIT = "crop"
@@ -65,6 +66,15 @@ class ExpandConfig:
     quality: int = setting(90, "JPEG quality", minimum=1, maximum=MAX_QUALITY)
     seed: int = setting(DEFAULT_SEED, "seed of all views", minimum=0, below=SEED_BELOW)
     workers: int | None = setting(None, "processes", minimum=1, shown_default="one per core")
+    engine: str = setting(
+        LOCAL, "processes here, or workers of Dask or Ray, on any machines", choices=ENGINES
+    )
+    scheduler: str | None = setting(
+        None, "with --engine dask: tcp://HOST:8786", shown_default="a cluster started here"
+    )
+    address: str | None = setting(
+        None, "with --engine ray: ray://HOST:10001, or auto", shown_default="Ray started here"
+    )
     shard_size: int | None = setting(
         None, "images per shard", minimum=1, shown_default="by the number of images"
     )

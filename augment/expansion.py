@@ -6,9 +6,10 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from augcli.augment.config import ExpandConfig
+from augcli.augment.clusters import connect, run_on
+from augcli.augment.config import DASK, LOCAL, RAY, ExpandConfig
 from augcli.augment.dataset_picture import dataset_picture
 from augcli.augment.encode import CODECS
 from augcli.augment.engines import default_workers, run_tasks
@@ -19,8 +20,8 @@ from augcli.augment.plan import Task
 from augcli.augment.preparing import Prepared, Tell, prepare
 from augcli.augment.task import Job, TaskSummary, run_task
 from augcli.manifests.cache import remember_root
-from augcli.manifests.errors import AugcliError
-from augcli.manifests.manifest import read_manifest
+from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.manifest import WORK_FOLDER, read_manifest
 from augcli.manifests.settings import check_settings
 from augcli.shards.file_faults import lost_files
 
@@ -82,7 +83,9 @@ def expand(
             options, sources or library versions, too little room, or a file that can't be written.
     """
     started = time.perf_counter()
-    prepared = prepare(check_settings(config), tell)
+    config = check_settings(config)
+    _check_engine(config)
+    prepared = prepare(config, tell)
     codecs = [config.codec, *(name for name in CODECS if name != config.codec)]
     wanted = estimate(prepared.job, prepared.missing, codecs if config.dry_run else codecs[:1])
     made = 0
@@ -141,9 +144,28 @@ def _is_complete(prepared: Prepared) -> bool:
 
 def _start(prepared: Prepared, tasks: Sequence[Task]) -> Generator[TaskSummary, None, None]:
     """Set workers to the tasks, the largest first."""
-    workers = prepared.config.workers or default_workers()
+    config, job = prepared.config, prepared.job
+    workers = config.workers or default_workers()
     ordered = sorted(tasks, key=lambda task: task.views, reverse=True)
-    return run_tasks(_JobRunner(prepared.job), ordered, workers)
+    if config.engine == LOCAL or not ordered:
+        return run_tasks(_JobRunner(job), ordered, workers)
+    job = replace(job, root=job.root.absolute(), dataset=job.dataset.absolute())
+    cluster = connect(config.engine, workers, config.scheduler or config.address)
+    return run_on(cluster, _JobRunner(job), ordered, (job.root, job.dataset / WORK_FOLDER))
+
+
+def _check_engine(config: ExpandConfig) -> None:
+    """Raises: UsageError: an option that doesn't go with the engine."""
+    addresses = {DASK: ("--scheduler", config.scheduler), RAY: ("--address", config.address)}
+    for engine, (option, address) in addresses.items():
+        if address is None:
+            continue
+        if config.engine != engine:
+            raise UsageError(f"{option} goes with --engine {engine}: add that, or leave it out")
+        if config.workers is not None:
+            raise UsageError(
+                f"--workers {config.workers}: the cluster at {address} has its own; leave it out"
+            )
 
 
 def _follow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,8 @@ def _open_folder(dataset: Path, task: Task, shard: RoundShard) -> Writer:
 
 
 def _temporary(dataset: Path, shard: RoundShard) -> Path:
-    return dataset / WORK_FOLDER / f"{shard.name}.{os.getpid()}.tmp"
+    """One for each try: a worker on another machine, given up as lost, may still be at it."""
+    return dataset / WORK_FOLDER / f"{shard.name}.{uuid.uuid4().hex}.tmp"
 
 
 STORES = {

@@ -91,7 +91,7 @@ def write_images(folder: Path, numbers: range) -> None:
             draw(class_name, number).save(folder / class_name / f"{number:02d}.jpg", quality=92)
 
 
-class PowerCut(BaseException):  # noqa: N818
+class PowerCut(BaseException):
     """The machine is off: from now on nothing is written or removed."""
 
 

@@ -60,7 +60,11 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assert_same_run(folder: Path, whole: Path) -> None:
     for name in ("last.pt", "best.pt"):
         one, other = load_checkpoint(folder / name), load_checkpoint(whole / name)
-        assert (one.epoch, one.batch, one.best_epoch) == (other.epoch, other.batch, other.best_epoch)
+        assert (one.epoch, one.batch, one.best_epoch) == (
+            other.epoch,
+            other.batch,
+            other.best_epoch,
+        )
         assert one.model.keys() == other.model.keys()
         assert all(torch.equal(one.model[key], other.model[key]) for key in one.model)
     one_record, other_record = (read_record(path / "run.json") for path in (folder, whole))
@@ -78,9 +82,7 @@ def full_disk() -> OSError:
 
 
 @pytest.mark.parametrize("trouble", ["power cut", "full disk"])
-def test_any_instant(
-    dataset: Path, whole: Path, tmp_path: Path, power: Any, trouble: str
-) -> None:
+def test_any_instant(dataset: Path, whole: Path, tmp_path: Path, power: Any, trouble: str) -> None:
     cut = power.cut
     if trouble == "full disk":
         cut = lambda *given: power.cut(*given, full_disk, ("replace", "mkdir"))  # noqa: E731

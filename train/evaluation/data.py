@@ -18,6 +18,7 @@ from augcli.train.evaluation.run_options import (
     plain_recipe,
     reading_config,
 )
+from augcli.train.evaluation.shrunk_views import ShrunkViews
 from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import look_at
 from augcli.train.remaking import source_files
@@ -187,6 +188,9 @@ class RunData:
             views: Views = FreshViews(files, recipe, augmented=False, originals=True)
         else:
             views = dataset.views(split)
+        stored_size = int(manifest.options["size"])
+        if stored_size != self._trained.size[0]:
+            views = ShrunkViews(views, stored_size)
         table = dataset.samples.of_split(split).slice(0, len(views.samples))
         return SplitData(
             split=split,

@@ -69,7 +69,7 @@ def plain_recipe(trained: Trained) -> Recipe:
 
 def check_size(trained: Trained, dataset: Dataset) -> None:
     size = int(dataset.manifest.options["size"])
-    if (size, size) != trained.size:
+    if size < trained.size[0]:
         raise UsageError(
             f"{dataset.place}: has images of {size} pixels, and the run was trained at "
             f"{trained.size[0]}: give the images themselves with --data"

@@ -12,6 +12,7 @@ import torch
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.evaluation.data import RunData, SplitData, Subset
 from augcli.train.evaluation.run_options import DataOptions
+from augcli.train.forward import resized
 from augcli.train.trained import Trained, load_trained
 
 OWN = DataOptions(None, None)
@@ -91,6 +92,20 @@ def test_other_classes_and_sizes_are_refused(
     dataset = str(shards_run.parent / "dataset")
     with pytest.raises(UsageError, match="images of 16 pixels, and the run was trained at 32"):
         RunData(trained, DataOptions(dataset, None))
+
+
+def test_larger_stored_images_are_shown_at_the_size_that_was_trained_at(shards_run: Path) -> None:
+    trained = load(shards_run)
+    stored = RunData(trained, OWN).split("test").views
+    trained.checkpoint.size[:] = [12, 12]
+    views = RunData(trained, OWN).split("test").views
+    indices = np.arange(len(views.samples))
+    large = np.zeros((len(indices), 16, 16, 3), np.uint8)
+    small = np.zeros((len(indices), 12, 12, 3), np.uint8)
+    assert stored.read(indices, 0, large) == views.read(indices, 0, small) == []
+    expected = resized(torch.from_numpy(large).permute(0, 3, 1, 2), 12).permute(0, 2, 3, 1)
+    assert np.abs(small - expected.numpy()).max() <= 0.5
+    assert small.std() > 5
 
 
 def test_a_checkpoint_alone_does_not_know_its_images(

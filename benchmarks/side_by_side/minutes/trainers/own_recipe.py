@@ -69,13 +69,14 @@ def run(work: MinutesWork, variant: str) -> Outcome:
         epochs=len(rows),
         seconds=seconds,
         images_per_second=images / training_seconds,
-        validation=_right(folder, VALIDATION),
-        test=_right(folder, TEST),
+        validation=_right(folder, work, VALIDATION),
+        test=_right(folder, work, TEST),
     )
 
 
-def _right(folder: RunFolder, split: str) -> Right:
-    config = EvaluateConfig(split=split, tta="flip", out=folder.folder / split)
+def _right(folder: RunFolder, work: MinutesWork, split: str) -> Right:
+    out = folder.folder / split
+    config = EvaluateConfig(data=work.data, split=split, tta="flip", out=out)
     found = evaluate_run(folder.folder / CHECKPOINT, config)
     assert found.tta is not None
     plain, flip = found.scores.confusion, found.tta.scores.confusion
