@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 HEADING = """# Licences
 
 augcli is MIT. This is what it needs to run, with the licences that the packages declare, as they
-were installed on Linux with Python {python}; `python .ci/licences.py` lists them as they are on your
-machine. What their wheels contain besides may have others: OpenCV's have FFmpeg (LGPL-2.1).
+were installed on Linux with Python {python}; `python .ci/licences.py` lists those on your machine.
+What their wheels contain besides may have others: OpenCV's have FFmpeg (LGPL-2.1).
 
 | package | version | licence |
 |---|---|---|

@@ -167,8 +167,10 @@ def _array(values: Sequence[Any], bits: int | None) -> pa.Array:
     return pa.StringArray.from_buffers(len(texts), *buffers)
 
 
-def read_samples(path: Path, **equal: Any) -> pa.Table:
+def read_samples(path: Path, columns: Sequence[str] = SCHEMA_NAMES, **equal: Any) -> pa.Table:
     """The table of stored views, or of those whose columns equal the given values.
+
+    Only `columns` are read, in the table's own order, and those that are compared.
 
     Raises:
         AugcliError: missing, torn, with other columns than augcli writes, or with contents that
@@ -179,16 +181,17 @@ def read_samples(path: Path, **equal: Any) -> pa.Table:
     import pyarrow.parquet as pq
 
     # Not `pq.read_table`: it would import pandas where there is one, a third of a second.
+    wanted = [name for name in SCHEMA_NAMES if name in columns or name in equal]
     texts = [name for name in SCHEMA_NAMES if name not in INTEGER_BITS]
     try:
         most_bytes = MAX_EXPANSION * path.stat().st_size + MIN_EXPANSION_BYTES
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             check_claims(file.metadata, most_bytes)
-            table = file.read_row_groups(_groups_with(file.metadata, equal))
-        if not table.schema.equals(_schema_as_read()):
-            raise ValueError(f"its columns are {', '.join(table.schema.names)}")
-        check_texts(table, texts, most_bytes)
-        table = table.cast(_schema())
+            if not file.schema_arrow.equals(_schema_as_read()):
+                raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}")
+            table = file.read_row_groups(_groups_with(file.metadata, equal), columns=wanted)
+        check_texts(table, [name for name in texts if name in wanted], most_bytes)
+        table = table.cast(pa.schema([_schema().field(name) for name in wanted]))
         table.validate(full=True)
         for column, value in equal.items():
             wanted = _array([value], INTEGER_BITS.get(column))[0]
@@ -233,8 +236,8 @@ def _groups_with(metadata: Any, equal: dict[str, Any]) -> list[int]:
 
 def find_leaks(path: Path) -> Iterator[str]:
     """Sources of validation and test images whose bytes are those of a training image."""
-    table = read_samples(path, round=0)
     names = ("source", "source_sha256", "split")
+    table = read_samples(path, names, round=0)
     rows = list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
     trained = {digest for _, digest, split in rows if split == "train"}
     return (source for source, digest, split in rows if split != "train" and digest in trained)

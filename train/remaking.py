@@ -22,8 +22,8 @@ def source_files(
     """
     root = Path() if unread else find_root(manifest.reference, data)
     count = manifest.splits["train"].views_per_round
-    table = samples.of_split("train").slice(0, count)  # of round 0
     names = ("key", "source", "label", "source_sha256")
+    table = samples.of_split("train", names).slice(0, count)  # of round 0
     rows = list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
     repeats = Counter(key for key, *_ in rows)
     turns = Counter[str]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pyarrow.compute as pc
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples import SCHEMA_NAMES, read_samples
+
+OWN_COLUMNS = ("key", "label", "copy", "round", "shard")
+"""By which the rows are ordered and checked."""
 
 
 class StoredSamples:
@@ -36,14 +40,16 @@ class StoredSamples:
         """Rounds stored of `split`."""
         return self._manifest.rounds if split == "train" else 1
 
-    def of_split(self, split: str) -> pa.Table:
+    def of_split(self, split: str, columns: Sequence[str] = SCHEMA_NAMES) -> pa.Table:
         """One row per view, by round, key and copy: the views of round 0, of round 1, …
+
+        Beside `columns` there are always those of `OWN_COLUMNS`.
 
         Raises:
             AugcliError: not what the manifest says of this split.
         """
         order = [(name, "ascending") for name in ("round", "key", "copy")]
-        table = read_samples(self._path, split=split).sort_by(order)
+        table = read_samples(self._path, (*OWN_COLUMNS, *columns), split=split).sort_by(order)
         self._check(split, table)
         return table
 
@@ -54,8 +60,9 @@ class StoredSamples:
                 f"has {table.num_rows} {split} rows where {MANIFEST_FILE} has {record.views} "
                 f"views: {record.views_per_round} in each of {rounds} rounds"
             )
-        keys = table.column("key").to_pylist()
-        if keys != keys[: record.views_per_round] * rounds:
+        keys, count = table.column("key"), record.views_per_round
+        first = keys.slice(0, count)
+        if not all(keys.slice(turn * count, count).equals(first) for turn in range(rounds)):
             raise self._fault(f"the {split} rounds differ in samples")
         self._check_labels(table.column("label"))
         self._check_shards(split, table.column("shard"))

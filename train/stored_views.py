@@ -62,7 +62,7 @@ class StoredViews:
         self._remote = remote
         self._shards: Shards = remote or local(dataset)
         self._codec_name = str(manifest.options["codec"])
-        table = samples.of_split(split)
+        table = samples.of_split(split, ("offset", "length", "crc32"))
         first = table.slice(0, manifest.splits[split].views_per_round)
         labels = numbers(first.column("label"))
         self.samples = Labelled(tuple(first.column("key").to_pylist()), labels)

@@ -302,7 +302,7 @@ def test_torchvision_trains_and_is_evaluated(work: Any) -> None:
         rates.append(reference._optimizer.param_groups[0]["lr"])
         reference._optimizer.step()
         reference._schedule.step()
-    assert rates == pytest.approx([0.1, 0.01, 0.001])
+    assert rates == pytest.approx([0.0125, 0.00125, 0.000125])
     outcome = run(work, "")
     assert outcome.epochs >= 1
     assert (outcome.validation.images, outcome.test.images) == (9, 9)

@@ -81,7 +81,7 @@ class Setups:
         if arm.source not in (SHARDS, ORIGINALS):
             sizes = [file.path.stat().st_size for file in self._sources(arm)]
             return statistics.fmean(sizes)
-        rows = self._samples(arm).of_split("train")
+        rows = self._samples(arm).of_split("train", ("length",))
         first = rows.filter(pc.less(rows.column("round"), arm.rounds))
         return float(numbers(first.column("length")).mean())
 
@@ -121,8 +121,9 @@ def _deciding_lines(stored: Stored, *, policy: bool) -> Iterator[str]:
     yield repr(sorted(manifest.versions.items()))
     samples = StoredSamples(stored.folder, manifest)
     for split, record in manifest.splits.items():
-        rows = samples.of_split(split).slice(0, record.views_per_round)
-        columns = [rows.column(name).to_pylist() for name in ("key", "label", "source_sha256")]
+        names = ("key", "label", "source_sha256")
+        rows = samples.of_split(split, names).slice(0, record.views_per_round)
+        columns = [rows.column(name).to_pylist() for name in names]
         yield from (f"{split}\0{row}" for row in zip(*columns, strict=True))
 
 

@@ -191,7 +191,7 @@ class RunData:
         stored_size = int(manifest.options["size"])
         if stored_size != self._trained.size[0]:
             views = ShrunkViews(views, stored_size)
-        table = dataset.samples.of_split(split).slice(0, len(views.samples))
+        table = dataset.samples.of_split(split, ("source",)).slice(0, len(views.samples))
         return SplitData(
             split=split,
             views=views,

@@ -43,8 +43,9 @@ TRAINERS = {
         "torchvision's reference, resnet18",
         "side_by_side.minutes.trainers.torchvision_reference",
         needs=("torchvision",),
-        about="`references/classification/train.py`: SGD at 0.1, batches of 32, crop and flip; its "
-        "drops after 30 and 60 of 90 epochs come after one and two thirds of the run",
+        about="`references/classification/train.py`: SGD, its 0.1 for eight GPUs scaled to one "
+        "batch of 32, crop and flip; its drops after 30 and 60 of 90 epochs come after one and two "
+        "thirds of the run",
     ),
     "timm": Trainer(
         "timm's train.py, resnet18",

@@ -20,7 +20,10 @@ from side_by_side.minutes.outcome import Outcome
 from side_by_side.minutes.work import TRAIN, MinutesWork
 
 BATCH = 32
-LR, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 1e-4
+LR = 0.1 / 8
+"""0.1 is for eight GPUs, each with a batch of 32; scaled with the batch as Goyal et al. do
+(https://arxiv.org/abs/1706.02677)."""
+MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
 STEP_SHARE = 30 / 90
 """`--lr-step-size` of `--epochs`."""
 GAMMA = 0.1
