@@ -5,8 +5,16 @@ The names below are the Python API, imported when first used: `import augcli.tra
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# How long torch's threads wait for each other before they let go of their cores (GNU OpenMP reads
+# it when torch is loaded). They wait thousands of times a second, as a rule for cores that are at
+# work for them; where something else has those, waiting at length makes training several times
+# slower (benchmarks/busy.py).
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "1000"
 
 if TYPE_CHECKING:
     from augcli.train.comparisons.ablating import AblationResult, ablate
