@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from augcli.augment import ExpandConfig, expand
+from augcli.augment import ExpandConfig, dask_cluster, expand
+from augcli.manifests.errors import UsageError
 from augcli.manifests.manifest import MANIFEST_FILE, WORK_FOLDER
 
 SECONDS = 60
@@ -109,14 +110,11 @@ def test_dask_here(photos: Path, tmp_path: Path, local: dict[str, bytes]) -> Non
     assert tree(tmp_path / "out") == local
 
 
-def test_no_scheduler_at_the_address(photos: Path, tmp_path: Path) -> None:
+def test_no_scheduler_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    options = ("--engine", "dask", "--scheduler", "tcp://127.0.0.1:9")
-    process = begin(photos, tmp_path / "out", *options)
-    _, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 2
-    assert "no Dask scheduler answers there" in errors
-    assert "Traceback" not in errors
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.2)
+    with pytest.raises(UsageError, match="--scheduler tcp://127.0.0.1:9: no Dask scheduler"):
+        dask_cluster.DaskCluster(1, "tcp://127.0.0.1:9")
 
 
 def test_ray_here(photos: Path, tmp_path: Path, local: dict[str, bytes]) -> None:
