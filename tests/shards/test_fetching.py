@@ -15,8 +15,8 @@ from fsspec.config import conf
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import sha256_bytes
+from augcli.shards.connection import http_options
 from augcli.shards.fetching import RemoteFile, RemoteFolder
-from augcli.shards.fetching import _http_options as http_options
 from augcli.shards.patience import Patience
 from augcli.shards.stop import Stop, Stopped
 
