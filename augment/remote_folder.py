@@ -98,7 +98,8 @@ class RemoteDatasetFolder(DatasetFolder):
 
     def withdraw(self) -> None:
         """Take back the manifest, before anything that it speaks of changes."""
-        self._remote.remove(MANIFEST_FILE)
+        if self._remote.stat(MANIFEST_FILE) is not None:  # who may only write needn't remove
+            self._remote.remove(MANIFEST_FILE)
         super().withdraw()
 
     def publish(self, manifest: Manifest) -> None:
