@@ -30,8 +30,8 @@ DEFAULT_DATASET = Path("expanded")
 DEFAULT_PREVIEW = Path("preview.png")
 
 DATA_HELP = (
-    "folder per class (with train/validation/test folders or without), .csv or .tsv table, "
-    "torchvision:NAME"
+    "folder per class (with train/validation/test folders or without), .csv or .tsv table, URL "
+    "of either, torchvision:NAME"
 )
 EMBEDDED = "embedded:galaxies"
 POLICY_DEFAULT = "top-down for the mock galaxies, else side-on"

@@ -32,8 +32,9 @@ from augcli.manifests.manifest import (
 )
 from augcli.manifests.threads import in_threads
 from augcli.shards.connection import NotThereError
+from augcli.shards.fetching import AT_ONCE
 from augcli.shards.remote_dataset import manifest_bytes, parsed_manifest, table_file
-from augcli.shards.sending import AT_ONCE, WritableFolder, check_writable
+from augcli.shards.sending import WritableFolder, check_writable
 from augcli.shards.uploading import Uploads
 from augcli.shards.urls import checked_url, is_url, masked, protocol_of
 

@@ -14,8 +14,9 @@ from augcli.augment.plan import RoundShard, Task
 from augcli.manifests.errors import UsageError, unknown_name
 from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.manifest import SHARDS_FOLDER, WORK_FOLDER, ShardRecord
+from augcli.shards.fetching import AT_ONCE
 from augcli.shards.folder import FolderWriter, sha256_of_files
-from augcli.shards.sending import AT_ONCE, WritableFolder
+from augcli.shards.sending import WritableFolder
 from augcli.shards.uploading import Uploads, UploadWriter
 from augcli.shards.writer import ShardWriter, Writer
 

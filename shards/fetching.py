@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
@@ -14,8 +14,13 @@ from augcli.shards.patience import Patience
 from augcli.shards.stop import Stop
 from augcli.shards.urls import Place
 
+AT_ONCE = 16
+"""Short questions and answers on the way at the same time."""
+
 PIECE_BYTES = 1 << 20  # hashed and written while the processor's cache has them
 _BLOCK_BYTES = 8 << 20  # of one request, where files are read in several
+_LISTS_AHEAD = ("s3", "s3a", "az", "abfs", "abfss")  # and may answer with what was listed before
+_TAGS = ("ETag", "etag", "generation", "mtime", "created")
 
 
 class OtherBytesError(AugcliError):
@@ -54,6 +59,13 @@ class RemoteFile:
         if self.sha256 is not None and found_sha256 != self.sha256:
             return f"expected SHA-256 {self.sha256}, found {found_sha256}"
         return ""
+
+
+class Stat(NamedTuple):
+    """A remote file's size, if it is known, and a text that changes with its bytes."""
+
+    bytes: int | None
+    tag: str
 
 
 class RemoteFolder:
@@ -99,6 +111,33 @@ class RemoteFolder:
             "replaced; upload the whole dataset folder again"
         )
 
+    def stat(self, name: str) -> Stat | None:
+        """Size and tag of the file `name`, None when there is none.
+
+        Raises:
+            AugcliError: not allowed, or out of tries.
+            UsageError: the protocol's driver isn't installed.
+        """
+        return self.connection.run(name, self.stat_at)
+
+    def listed(self) -> dict[str, Stat]:
+        """All files below the folder, by name: for what needs them all, as it takes many requests.
+
+        Raises:
+            AugcliError: not allowed, or out of tries.
+            UsageError: the protocol's driver isn't installed.
+        """
+        return self.connection.run("", _listed)
+
+    def stat_at(self, filesystem: Any, path: str) -> Stat | None:
+        """`stat`, of a path in the file system."""
+        fresh = {"refresh": True} if self.connection.protocol in _LISTS_AHEAD else {}
+        try:
+            found = filesystem.info(path, **fresh)
+        except FileNotFoundError:
+            return None
+        return _stat_of(found) if found["type"] == "file" else None
+
     def save(self, file: RemoteFile, path: Path) -> None:
         """Fetch a file to `path`, which is as before until it is whole.
 
@@ -135,6 +174,20 @@ class RemoteFolder:
         if protocol == "hf":
             return {"block_size": 0}
         return {} if protocol in ("file", "memory") else {"block_size": _BLOCK_BYTES}
+
+
+def _listed(filesystem: Any, folder: str) -> dict[str, Stat]:
+    filesystem.invalidate_cache()
+    found = filesystem.find(folder, detail=True)
+    return {
+        path.removeprefix(folder): _stat_of(info)
+        for path, info in found.items()
+        if info["type"] == "file" and path.startswith(folder)
+    }
+
+
+def _stat_of(info: dict[str, Any]) -> Stat:
+    return Stat(info.get("size"), " ".join(str(info[name]) for name in _TAGS if name in info))
 
 
 class _File:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
@@ -104,15 +103,11 @@ def _foreign_faults(remote: RemoteFolder, manifest: Manifest) -> Iterator[Fault]
         yield Fault(name, "does not belong to the dataset")
 
 
-def _names(remote: RemoteFolder) -> list[str]:
+def _names(remote: RemoteFolder) -> Collection[str]:
     """All files; none where they can't be listed."""
-
-    def listed(filesystem: Any, path: str) -> list[str]:
-        return [found.removeprefix(path).lstrip("/") for found in filesystem.find(path)]
-
     if remote.connection.protocol in ("http", "https"):
-        return []
+        return ()
     try:
-        return remote.connection.run("", listed)
+        return remote.listed()
     except AugcliError:
-        return []
+        return ()

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from augcli.manifests.errors import UsageError
 from augcli.shards.connection import WRITING
-from augcli.shards.fetching import RemoteFolder
+from augcli.shards.fetching import RemoteFolder, Stat
 from augcli.shards.patience import Patience
 from augcli.shards.urls import checked_url, masked, protocol_of
 
 WRITABLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "file", "memory")
 """Object stores show a file when the last of its bytes has come; of the rest see `_put`."""
 
-AT_ONCE = 16
-"""Short questions and answers on the way at the same time."""
-
-_LISTS_AHEAD = ("s3", "s3a", "az", "abfs", "abfss")  # and may answer with what was listed before
-_TAGS = ("ETag", "etag", "generation", "mtime", "created")
-
-
-class Stat(NamedTuple):
-    """A remote file's size, and a text that is another one once other bytes were written."""
-
-    bytes: int
-    tag: str
-
 
 class WritableFolder(RemoteFolder):
-    """A folder at a URL that files are sent to as well. Nothing is ever listed."""
+    """A folder at a URL that files are sent to as well."""
 
     def __init__(self, url: str, patience: Patience | None = None) -> None:
         """No connection is made yet.
@@ -40,14 +27,6 @@ class WritableFolder(RemoteFolder):
         """
         super().__init__(url, patience)
         check_writable(url)
-
-    def stat(self, name: str) -> Stat | None:
-        """Size and tag of the file `name`, None when there is none.
-
-        Raises:
-            AugcliError: not allowed, or out of tries.
-        """
-        return self.connection.run(name, self._stat)
 
     def put(self, source: Path, name: str) -> Stat:
         """Send the whole file `source`; that all of it came is asked for afterwards.
@@ -67,16 +46,6 @@ class WritableFolder(RemoteFolder):
         """
         self.connection.run(name, _remove, WRITING)
 
-    def _stat(self, filesystem: Any, path: str) -> Stat | None:
-        fresh = {"refresh": True} if self.connection.protocol in _LISTS_AHEAD else {}
-        try:
-            found = filesystem.info(path, **fresh)
-        except FileNotFoundError:
-            return None
-        if found["type"] != "file":
-            return None
-        return Stat(found["size"], " ".join(str(found[name]) for name in _TAGS if name in found))
-
     def _put(self, filesystem: Any, path: str, source: Path) -> Stat:
         if self.connection.protocol == "file":  # copied piece by piece
             folder, _, name = path.rpartition("/")
@@ -86,7 +55,7 @@ class WritableFolder(RemoteFolder):
             filesystem.mv(temporary, path)
         else:
             filesystem.put_file(str(source), path)
-        wanted, found = os.path.getsize(source), self._stat(filesystem, path)  # noqa: PTH202
+        wanted, found = os.path.getsize(source), self.stat_at(filesystem, path)  # noqa: PTH202
         if found is None or found.bytes != wanted:
             raise EOFError(f"{found.bytes if found else 0} of {wanted} bytes are there")
         return found

@@ -1,4 +1,4 @@
-"""Expanding to S3: a real server on this machine (moto), which loses, delays and tears on request."""
+"""Expanding to S3: a real server on this machine, which loses, delays and tears on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from augcli.manifests.manifest import MANIFEST_FILE
 from augcli.shards.patience import Patience
 
 s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'augcli[test]'")
-pytest.importorskip("moto.server", reason="moto[server] is not installed: pip install 'augcli[test]'")
+pytest.importorskip(
+    "moto.server", reason="moto[server] is not installed: pip install 'augcli[test]'"
+)
 
 BUCKET = "bucket"
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI"
@@ -127,9 +129,7 @@ def running() -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(
-    running: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Server]:
+def server(running: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     """The server without faults, and a machine without a cache that is in a hurry."""
     from fsspec.config import conf
 

@@ -12,7 +12,9 @@ from augcli.manifests.threads import in_threads
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_results_are_in_order(at_once: int) -> None:
     before = threading.active_count()
-    assert in_threads(lambda number: number * number, range(9), at_once) == [n * n for n in range(9)]
+    assert in_threads(lambda number: number * number, range(9), at_once) == [
+        n * n for n in range(9)
+    ]
     assert threading.active_count() == before
 
 

@@ -1,4 +1,4 @@
-"""Files sent: whole under their names or not at all, tried again, and refused where that can't be."""
+"""Files sent: whole under their names or not at all, tried again, refused where none can be."""
 
 from __future__ import annotations
 
@@ -217,7 +217,9 @@ def test_a_shard_is_made_here_and_not_kept(
         assert there(folder) == {}
         digest = writer.publish()
     assert address == (NAME, 512) and not temporary.exists()
-    assert sha256_bytes(there(folder)[PLACE]) == digest and writer.bytes == len(there(folder)[PLACE])
+    assert sha256_bytes(there(folder)[PLACE]) == digest and writer.bytes == len(
+        there(folder)[PLACE]
+    )
 
 
 def test_a_shard_that_is_given_up(folder: WritableFolder, uploads: Uploads, tmp_path: Path) -> None:
