@@ -138,7 +138,7 @@ class RemoteDatasetFolder(DatasetFolder):
         except NotThereError:
             manifest_file.unlink(missing_ok=True)
             return
-        manifest = parsed_manifest(data, self.place)
+        manifest = parsed_manifest(data, self._remote.place)
         for table in (manifest.samples, manifest.failures):
             if sha256_if_readable(self.path / table.file) != table.sha256:
                 with contextlib.suppress(NotThereError):

@@ -15,6 +15,7 @@ from augcli.manifests.manifest import (
     SHARDS_FOLDER,
     Manifest,
     ShardRecord,
+    is_shard_name,
 )
 from augcli.manifests.samples import ViewRow, read_samples, rows_of
 from augcli.shards.connection import NotThereError
@@ -49,7 +50,14 @@ def verify_url(url: str, report: Report | None = None) -> Verification:
         write_atomic(dataset / MANIFEST_FILE, data)
         remote.save(table_file(manifest.samples), dataset / SAMPLES_FILE)
         rows = rows_of(read_samples(dataset / SAMPLES_FILE))
-        faults = [*_page_faults(remote, dataset, manifest), *_foreign_faults(remote, manifest)]
+        foreign = _foreign(remote, manifest)
+        growing = any(_may_be_of_growth(name) for name in foreign)
+        faults = [
+            Fault(name, "does not belong to the dataset")
+            for name in foreign
+            if not _may_be_of_growth(name)
+        ]
+        faults += _page_faults(remote, dataset, manifest)
         faults += table_faults(dataset, manifest, rows)
         by_shard = rows_by_shard(manifest, rows)
 
@@ -61,7 +69,7 @@ def verify_url(url: str, report: Report | None = None) -> Verification:
                 faults += found
                 if report is not None:
                     report(done, len(manifest.shards))
-    return Verification(remote.place, len(manifest.shards), len(rows), tuple(faults))
+    return Verification(remote.place, len(manifest.shards), len(rows), tuple(faults), growing)
 
 
 def _page_faults(remote: RemoteFolder, dataset: Path, manifest: Manifest) -> Iterator[Fault]:
@@ -96,11 +104,16 @@ def _fetched(remote: RemoteFolder, file: RemoteFile, path: Path, shard: str = ""
     return []
 
 
-def _foreign_faults(remote: RemoteFolder, manifest: Manifest) -> Iterator[Fault]:
+def _foreign(remote: RemoteFolder, manifest: Manifest) -> list[str]:
+    """Files that are none of the manifest's, as far as they can be listed."""
     known = {MANIFEST_FILE, *manifest.file_hashes()}
     known |= {f"{SHARDS_FOLDER}/{shard.name}" for shard in manifest.shards}
-    for name in sorted(set(_names(remote)) - known):
-        yield Fault(name, "does not belong to the dataset")
+    return sorted(set(_names(remote)) - known)
+
+
+def _may_be_of_growth(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    return folder == SHARDS_FOLDER and is_shard_name(file)
 
 
 def _names(remote: RemoteFolder) -> Collection[str]:

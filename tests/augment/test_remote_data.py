@@ -125,10 +125,11 @@ def test_what_was_interrupted_is_finished(remote: Remote, what: Callable[[Path],
 
 
 def test_a_table(remote: Remote) -> None:
-    rows = ["path,label", "circle/00.jpg,a", "square/00.jpg,b", "no.jpg,b", "../x.jpg,b", "a.txt,b"]
-    remote.write("labels.csv", "\n".join(rows).encode())
+    names = ("circle/00.jpg", "square/00.jpg", "no.jpg", "../x.jpg", "a.txt")
+    rows = [f"{name},{name[:6]},train" for name in names]
+    remote.write("labels.csv", "\n".join(["path,label,split", *rows]).encode())
     for _ in range(2):
-        reference = load_reference(f"{URL}/labels.csv")
+        reference = load_reference(f"{URL}/labels.csv", val_fraction=0, test_fraction=0)
         assert sorted(s.source for s in reference.samples) == ["circle/00.jpg", "square/00.jpg"]
         reasons = {failure.source: failure.reason for failure in reference.skipped}
         assert reasons == {
