@@ -226,15 +226,3 @@ def test_a_shard_that_is_given_up(folder: WritableFolder, uploads: Uploads, tmp_
     with UploadWriter(uploads, NAME, tmp_path / "shard.tmp") as writer:
         writer.write("a", "class", {"jpg": b"image"})
     assert there(folder) == {} and not (tmp_path / "shard.tmp").exists()
-
-
-def test_fsspec_stays_where_it_is_needed() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, augcli.augment.expansion, augcli.augment.verifying; "
-        "print({'fsspec', 's3fs', 'aiohttp'} & set(sys.modules))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.strip() == "set()", result.stderr
