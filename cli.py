@@ -186,11 +186,11 @@ def preview(as_json: bool, **settings: Any) -> None:
 
 
 @main.command()
-@click.argument("dataset", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("dataset", metavar="DIR")
 @options(VerifyConfig)
 @json_option
-def verify(dataset: Path, as_json: bool, **settings: Any) -> None:
-    """Check an expanded dataset against its manifest; exit 1 with the list of faults."""
+def verify(dataset: str, as_json: bool, **settings: Any) -> None:
+    """Check an expanded dataset, in a folder or at a URL; exit 1 with the list of faults."""
     from augcli.augment.verifying import verify as run
 
     with _Bar("verifying", quiet=as_json) as bar:

@@ -31,8 +31,8 @@ DEFAULT_DATASET = Path("expanded")
 DEFAULT_PREVIEW = Path("preview.png")
 
 DATA_HELP = (
-    "folder per class (with train/validation/test folders or without), .csv or .tsv table, "
-    "torchvision:NAME"
+    "folder per class (with train/validation/test folders or without), .csv or .tsv table, URL "
+    "of either, torchvision:NAME"
 )
 EMBEDDED = "embedded:galaxies"
 POLICY_DEFAULT = "top-down for the mock galaxies, else side-on"
@@ -49,7 +49,9 @@ class ExpandConfig:
     """Options of `augcli expand`."""
 
     data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
-    out: Path = setting(DEFAULT_DATASET, "folder of the expanded dataset")
+    out: str | Path = setting(
+        DEFAULT_DATASET, "folder of the expanded dataset, or its URL, as s3://bucket/name"
+    )
     copies: int = setting(
         5, "augmented copies of each training image", minimum=0, maximum=MAX_COPIES
     )

@@ -13,7 +13,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,9 @@ from augcli.manifests.manifest import (
 from augcli.manifests.reading import read_json
 from augcli.manifests.reference import SPLITS
 from augcli.manifests.samples import read_samples
+from augcli.manifests.threads import in_threads
+from augcli.shards.file_faults import lost_files
+from augcli.shards.urls import Place
 
 IDENTITY_FILE = "identity.json"
 LOCK_FILE = "lock"
@@ -49,15 +52,28 @@ OWN_NAMES = frozenset((*TABLES, *PAGE_FILES, SHARDS_FOLDER, *SPLITS))
 
 
 class DatasetFolder:
-    """One dataset folder, for one expansion."""
+    """One dataset folder, for one expansion.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        path: the folder.
+        place: where the dataset is, for people.
+        url: where its shards go, '' when that is the folder.
+    """
+
+    def __init__(self, path: Path, place: Place | None = None, url: str = "") -> None:
         self.path = path
+        self.place: Path | Place = place or path
+        self.url = url
         self._work = path / WORK_FOLDER
         self._busy = (
-            f"--out {path}: another expansion is at work there; wait or name another folder"
+            f"--out {self.place}: another expansion is at work there; wait or name another folder"
         )
         self._seen = self._state()
+
+    @property
+    def room(self) -> str:
+        """What the disk is taken for, for people."""
+        return f"--out {self.path}"
 
     def check_free(self) -> None:
         """Tell at once, and not after all images were looked at, that the folder is in use.
@@ -80,8 +96,10 @@ class DatasetFolder:
         self._check_foreign()
         has_manifest = (self.path / MANIFEST_FILE).exists()
         if self._kept.is_dir() and not self._is_superseded:
-            return Earlier(self.path, self._kept, thorough=not has_manifest)
-        return Earlier(self.path, self.path) if has_manifest and not self.torn else None
+            return Earlier(self.path, self._kept, thorough=not has_manifest, url=self.url)
+        return (
+            Earlier(self.path, self.path, url=self.url) if has_manifest and not self.torn else None
+        )
 
     @cached_property
     def torn(self) -> Manifest | None:
@@ -109,7 +127,7 @@ class DatasetFolder:
         try:
             self._work.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise AugcliError(f"--out {self.path}: can't be made: {error.strerror}") from error
+            raise AugcliError(f"{self.room}: can't be made: {error.strerror}") from error
         try:
             with exclusive_lock(self._work / LOCK_FILE, self._busy):
                 self._check_as_seen()
@@ -132,13 +150,26 @@ class DatasetFolder:
         """Take back the manifest, before anything that it speaks of changes."""
         (self.path / MANIFEST_FILE).unlink(missing_ok=True)
 
+    def publish(self, manifest: Manifest) -> None:
+        """Give the dataset its manifest: the last step of an expansion."""
+        manifest.write(self.path)
+
+    def is_whole(self, manifest: Manifest) -> bool:
+        """Whether all files of a finished dataset are there, shards in their sizes."""
+        return not any(lost_files(self.path, manifest))
+
     def unfinished(self, job: Job, tasks: Sequence[Task], *, refresh: bool) -> list[Task]:
         """The tasks without a record that holds: shards in place, failed images as they were.
 
         Raises:
             AugcliError: a source that was already expanded has changed, unless to `refresh` it.
         """
-        return [task for task in tasks if not self._is_finished(job, task, refresh)]
+        finished = in_threads(
+            lambda task: self._is_finished(job, task, refresh),
+            tasks,
+            store_named(job.format, job.url).at_once,
+        )
+        return [task for task, done in zip(tasks, finished, strict=True) if not done]
 
     def make_class_folders(self, manifest: Manifest) -> None:
         """In the folder format every split has every class, if only as an empty folder.
@@ -193,12 +224,12 @@ class DatasetFolder:
         )
 
     def _shards_hold(self, job: Job, record: TaskRecord) -> bool:
-        store = store_named(job.format)
+        store = store_named(job.format, job.url)
         first = 0
         for shard in record.shards:
-            places = record.columns["shard"][first : first + shard.views]
+            rows = slice(first, first + shard.views)
             first += shard.views
-            if store.sha256(self.path, shard.name, places) != shard.sha256:
+            if not store.holds(self.path, shard, partial(_files, record, rows)):
                 return False
         return True
 
@@ -239,7 +270,7 @@ class DatasetFolder:
         if self._is_growing and not list(growth_differences(begun, wanted, begun_copies=0)):
             write_atomic(path, json.dumps(wanted, indent=1))  # it never was more than a beginning
             return
-        refuse_differences(self.path, list(differences(begun, wanted)))
+        refuse_differences(self.place, list(differences(begun, wanted)))
 
     def _keep_earlier(self) -> None:
         """Copy the tables of the finished dataset: they are needed until the new ones are there."""
@@ -280,7 +311,7 @@ class DatasetFolder:
         """The plan was made before the folder was held: was another expansion faster?"""
         if self._state() != self._seen:
             raise AugcliError(
-                f"--out {self.path}: another expansion has finished or begun there meanwhile; "
+                f"--out {self.place}: another expansion has finished or begun there meanwhile; "
                 "run it again"
             )
 
@@ -294,7 +325,13 @@ class DatasetFolder:
         return tuple(map(sha256_if_readable, files))
 
 
-def refuse_differences(path: Path, found: Sequence[str]) -> None:
+def _files(record: TaskRecord, rows: slice) -> list[tuple[str, int]]:
+    """The files of some views, with the bytes of each view."""
+    columns = record.columns
+    return list(zip(columns["shard"][rows], columns["length"][rows], strict=True))
+
+
+def refuse_differences(place: Path | Place, found: Sequence[str]) -> None:
     """Stop when there are differences to what was expanded.
 
     Raises:
@@ -303,7 +340,7 @@ def refuse_differences(path: Path, found: Sequence[str]) -> None:
     if found:
         listed = "\n".join(f"  {line}" for line in found)
         raise AugcliError(
-            f"--out {path}: was expanded differently:\n{listed}\n"
+            f"--out {place}: was expanded differently:\n{listed}\n"
             "repeat the earlier options, name another folder, or remove this one"
         )
 

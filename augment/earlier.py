@@ -7,7 +7,6 @@ refresh: then the chunks that held them are made again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +20,6 @@ from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.manifest import (
     FAILURES_FILE,
     SAMPLES_FILE,
-    SHARDS_FOLDER,
     Manifest,
     ShardRecord,
     read_manifest,
@@ -29,6 +27,7 @@ from augcli.manifests.manifest import (
 from augcli.manifests.reading import parse_json
 from augcli.manifests.reference import Failure, Reference, Sample
 from augcli.manifests.samples import SCHEMA_NAMES, Columns, read_samples
+from augcli.manifests.threads import in_threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +51,8 @@ class Changes:
 
 
 class Earlier:
-    """A finished dataset: its files are in `records` (the folder, or a copy), shards in `dataset`.
+    """A finished dataset: its files are in `records` (the folder, or a copy), shards in `dataset`
+    or at `url`.
 
     `thorough`: its shards may have been replaced already, so that their hashes are compared and not
     only their sizes.
@@ -61,12 +61,15 @@ class Earlier:
         AugcliError: a file of it is missing or torn.
     """
 
-    def __init__(self, dataset: Path, records: Path, *, thorough: bool = False) -> None:
+    def __init__(
+        self, dataset: Path, records: Path, *, thorough: bool = False, url: str = ""
+    ) -> None:
         self.manifest: Manifest = read_manifest(records)
         self.failures = read_failures(records / FAILURES_FILE)
         self._dataset = dataset
         self._records = records
         self._thorough = thorough
+        self._store = store_named(str(self.manifest.options["format"]), url)
 
     @cached_property
     def chunk_of(self) -> ChunkOf:
@@ -166,7 +169,7 @@ class Earlier:
 
     def _stays(self, shard: RoundShard, task: Task, changes: Changes) -> bool:
         record = self._shards.get(shard.name)
-        if record is None or not self._is_there(record):
+        if record is None or shard.name not in self._there:
             return False
         keys: dict[Any, None] = dict.fromkeys(self._column(record, "key"))
         if list(keys) != [sample.key for sample in task.samples]:
@@ -174,24 +177,20 @@ class Earlier:
         other = {*changes.changed, *changes.moved}
         return other.isdisjoint(sample.source for sample in task.samples)
 
-    def _is_there(self, record: ShardRecord) -> bool:
-        store = store_named(str(self.manifest.options["format"]))
-        if self._thorough:
-            places = self._column(record, "shard")
-            return store.sha256(self._dataset, record.name, places) == record.sha256
-        try:
-            if record.name.endswith(".tar"):
-                return os.path.getsize(self._path(record)) == record.bytes  # noqa: PTH202
-            files = zip(self._column(record, "shard"), self._column(record, "length"), strict=True)
-            return all(
-                os.path.getsize(self._dataset / str(place)) == length  # noqa: PTH202
-                for place, length in files
-            )
-        except OSError:
-            return False
+    @cached_property
+    def _there(self) -> frozenset[str]:
+        """The shards that are as they are recorded."""
+        shards = self.manifest.shards
+        found = in_threads(self._is_there, shards, self._store.at_once)
+        return frozenset(shard.name for shard, there in zip(shards, found, strict=True) if there)
 
-    def _path(self, record: ShardRecord) -> Path:
-        return self._dataset / SHARDS_FOLDER / record.name
+    def _is_there(self, record: ShardRecord) -> bool:
+        def files() -> list[tuple[str, int]]:
+            columns = (self._column(record, name) for name in ("shard", "length"))
+            return list(zip(*columns, strict=True))
+
+        asked = self._store.holds if self._thorough else self._store.is_there
+        return asked(self._dataset, record, files)
 
 
 def _place(sample: Sample) -> tuple[str, int]:

@@ -84,8 +84,10 @@ def estimate(job: Job, tasks: Sequence[Task], codecs: Sequence[str]) -> Estimate
     return Estimate(views, total, (image_seconds / shares + seconds) * 1e6, costs)
 
 
-def check_space(dataset: Path, wanted: Estimate, views: int) -> None:
+def check_space(dataset: Path, wanted: Estimate, views: int, room: str) -> None:
     """Refuse what can't fit: `views` of those estimated are still to be made.
+
+    `room` is what people call the disk of the folder `dataset`.
 
     Raises:
         AugcliError: saying how much is needed and how much is free.
@@ -100,7 +102,7 @@ def check_space(dataset: Path, wanted: Estimate, views: int) -> None:
     needed = wanted.bytes * views / wanted.views
     if needed * RESERVE > free:
         raise AugcliError(
-            f"--out {dataset}: about {_amount(needed)} are needed and {_amount(free)} are free "
+            f"{room}: about {_amount(needed)} are needed and {_amount(free)} are free "
             "there: make room, name a folder elsewhere, or ask for fewer --copies, a smaller "
             "--size or a lower --quality"
         )

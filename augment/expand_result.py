@@ -13,6 +13,7 @@ from augcli.manifests.balance import views_per_round
 from augcli.manifests.duplicates import KINDS, DuplicateGroup
 from augcli.manifests.manifest import Manifest
 from augcli.manifests.reference import SPLITS, Reference, classes_without
+from augcli.shards.urls import Place
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class ExpandResult:
     worker_bytes: int | None
 
     @property
-    def dataset(self) -> Path:
-        """The folder of the expanded dataset."""
-        return self.prepared.config.out
+    def dataset(self) -> Path | Place:
+        """The folder of the expanded dataset, or its URL as people may see it."""
+        return self.prepared.folder.place
 
     @property
     def reference(self) -> Reference:

@@ -23,7 +23,6 @@ from augcli.manifests.cache import remember_root
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import WORK_FOLDER, read_manifest
 from augcli.manifests.settings import check_settings
-from augcli.shards.file_faults import lost_files
 
 __all__ = ["ExpandResult", "Progress", "expand"]
 
@@ -95,7 +94,7 @@ def expand(
     return ExpandResult(
         prepared=prepared,
         estimate=wanted,
-        manifest=None if config.dry_run else read_manifest(config.out),
+        manifest=None if config.dry_run else read_manifest(prepared.folder.path),
         seconds=time.perf_counter() - started,
         views_made=made,
         worker_bytes=_worker_bytes(),
@@ -109,11 +108,11 @@ def _make(prepared: Prepared, wanted: Estimate | None, report: Report | None) ->
         return 0
     folder, config = prepared.folder, prepared.config
     if wanted is not None and not folder.is_begun:
-        check_space(config.out, wanted, wanted.views)
+        _check_space(prepared, wanted, prepared.missing)
     with folder.open(prepared.identity):
         tasks = folder.unfinished(prepared.job, prepared.missing, refresh=config.refresh)
         if wanted is not None:
-            check_space(config.out, wanted, sum(task.views for task in tasks))
+            _check_space(prepared, wanted, tasks)
         if prepared.withdrawn:
             folder.withdraw()
         results = _start(prepared, tasks)
@@ -139,7 +138,15 @@ def _is_complete(prepared: Prepared) -> bool:
     if earlier is None or changes is None or prepared.folder.is_begun or prepared.missing:
         return False
     same = earlier.manifest.reference.fingerprint == prepared.identity.fingerprint
-    return same and not any(lost_files(prepared.config.out, earlier.manifest))
+    return same and prepared.folder.is_whole(earlier.manifest)
+
+
+def _check_space(prepared: Prepared, wanted: Estimate, tasks: Sequence[Task]) -> None:
+    """Refuse what can't fit: of shards that go elsewhere, no more lie here than are being made."""
+    folder, views = prepared.folder, sorted((task.views for task in tasks), reverse=True)
+    if folder.url:
+        views = views[: prepared.config.workers or default_workers()]
+    check_space(folder.path, wanted, sum(views), folder.room)
 
 
 def _start(prepared: Prepared, tasks: Sequence[Task]) -> Generator[TaskSummary, None, None]:

@@ -44,7 +44,7 @@ def finish(prepared: Prepared, picture: bytes | None) -> None:
     Raises:
         AugcliError: nothing to train on is left, or a file can't be written.
     """
-    dataset = prepared.config.out
+    dataset = prepared.folder.path
     totals = Totals(len(prepared.reference.classes))
     totals.failures += [*prepared.reference.skipped, *prepared.failed_before]
     try:
@@ -67,7 +67,7 @@ def finish(prepared: Prepared, picture: bytes | None) -> None:
         prepared.folder.make_class_folders(manifest)
         prepared.folder.remove_strays(manifest)
         hashes = {name: sha256_bytes(content) for name, content in sorted(pages.items())}
-        replace(manifest, pages=hashes).write(dataset)
+        prepared.folder.publish(replace(manifest, pages=hashes))
     except OSError as error:
         raise AugcliError(
             f"{error.filename or dataset}: can't be written: {error.strerror or error}; nothing "

@@ -15,6 +15,7 @@ from augcli.augment.identity import Identity, differences, growth_differences, i
 from augcli.augment.plan import Plan, RoundShard, Task, default_shard_size, make_plan
 from augcli.augment.policy import PolicySpec, resolve_policy
 from augcli.augment.reference_data import load_reference
+from augcli.augment.remote_folder import check_remote, dataset_folder
 from augcli.augment.stores import store_named
 from augcli.augment.summary import duplicate_lines
 from augcli.augment.task import Job
@@ -26,6 +27,7 @@ from augcli.manifests.keys import class_folders
 from augcli.manifests.options import OPTIONS
 from augcli.manifests.reference import Failure, Reference, check_trainable
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
+from augcli.shards.urls import is_url
 
 Tell = Callable[[str], None]
 
@@ -84,7 +86,7 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
         AugcliError: no usable images, or what is in the folder was made differently.
     """
     _check_options(config)
-    folder = DatasetFolder(config.out)
+    folder = dataset_folder(config.out)
     if not config.dry_run:
         folder.check_free()
     earlier = folder.earlier()
@@ -105,11 +107,11 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     if earlier is None:
         if folder.torn is not None:
             made = identity_of(folder.torn).plain()
-            refuse_differences(config.out, list(differences(made, identity.plain())))
+            refuse_differences(folder.place, list(differences(made, identity.plain())))
         repeats = balanced(reference, config.balance)
     else:
         before = identity_of(earlier.manifest).plain()
-        refuse_differences(config.out, list(growth_differences(before, identity.plain())))
+        refuse_differences(folder.place, list(growth_differences(before, identity.plain())))
         repeats = earlier.manifest.repeats
         changes = earlier.changes(reference)
         check_changes(
@@ -142,7 +144,7 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
         repeats=repeats,
         plan=plan,
         fillings=tuple(_filling(task, earlier, changes) for task in plan.tasks),
-        job=_job(config, reference, policy, class_policies),
+        job=_job(config, folder, reference, policy, class_policies),
         identity=identity,
         folder=folder,
         earlier=earlier,
@@ -159,6 +161,8 @@ def _check_options(config: ExpandConfig) -> None:
             "--format folder is for tools that read images, which arrays (--codec npy) are not: "
             "choose --codec jpeg, png, webp, or --format tar"
         )
+    if is_url(str(config.out)):
+        check_remote(str(config.out), config.format, config.workers)
 
 
 def _reference(
@@ -167,7 +171,8 @@ def _reference(
     reference = load_reference(
         config.data, val_fraction=config.val_fraction, test_fraction=config.test_fraction
     )
-    check_outside(config.data, config.out, reference)
+    if not is_url(str(config.out)):
+        check_outside(config.data, Path(config.out), reference)
     duplicates = find_duplicates(reference)
     if tell is not None and not config.dry_run:
         for line in duplicate_lines(duplicates, config.dedupe):
@@ -244,6 +249,7 @@ def _identity(
 
 def _job(
     config: ExpandConfig,
+    folder: DatasetFolder,
     reference: Reference,
     policy: PolicySpec,
     class_policies: Mapping[str, PolicySpec],
@@ -257,7 +263,7 @@ def _job(
         tuple((labels[name], spec) for name, spec in sorted(class_policies.items())),
     )
     return Job(
-        dataset=config.out,
+        dataset=folder.path,
         root=reference.root,
         classes=reference.classes,
         recipe=recipe,
@@ -266,6 +272,7 @@ def _job(
         originals=config.originals,
         format=config.format,
         fail_on_error=config.on_error == "fail",
+        url=folder.url,
     )
 
 

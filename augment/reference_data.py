@@ -11,6 +11,7 @@ from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import ReferenceRecord
 from augcli.manifests.reference import Reference, check_trainable
 from augcli.manifests.scan import data_root, scan
+from augcli.shards.urls import is_url, masked
 
 TORCHVISION_PREFIX = "torchvision:"
 
@@ -24,7 +25,7 @@ def load_reference(
 ) -> Reference:
     """Scan the reference dataset that `data` names (None: the embedded mock galaxies).
 
-    `data` is `embedded:galaxies`, `torchvision:NAME`, or the path of a folder or table.
+    `data` is `embedded:galaxies`, `torchvision:NAME`, or the path or URL of a folder or table.
     `trainable`: it must have what training needs, two classes with training images.
 
     Raises:
@@ -32,13 +33,18 @@ def load_reference(
         AugcliError: it can't be read or downloaded, or has too few classes or training images.
     """
     where = _locate(EMBEDDED if data is None else data)
-    reference = scan(
-        where.path,
-        name=where.name,
-        spec=where.spec,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-    )
+    try:
+        reference = scan(
+            where.path,
+            name=where.name,
+            spec=where.spec,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+        )
+    except AugcliError as error:
+        if where.url:
+            error.args = (str(error).replace(str(where.path), masked(where.url)),)
+        raise
     if trainable:
         check_trainable(reference)
     return reference
@@ -79,11 +85,15 @@ def find_root(record: ReferenceRecord, data: str | None) -> Path:
 
 @dataclass(frozen=True)
 class _Location:
-    """Where a dataset is. `name` and `spec` are those of `Reference`; None: by the path."""
+    """Where a dataset is, perhaps as a copy of what is at `url`.
+
+    `name` and `spec` are those of `Reference`; None: by the path.
+    """
 
     path: Path
     name: str | None = None
     spec: str = ""
+    url: str = ""
 
 
 def _locate(data: str) -> _Location:
@@ -98,6 +108,8 @@ def _locate(data: str) -> _Location:
     if data.startswith(TORCHVISION_PREFIX):
         name = data.removeprefix(TORCHVISION_PREFIX)
         return _Location(_torchvision_folder(name), name, data)
+    if is_url(data):
+        return _Location(_copied_folder(data), url=data)
     return _Location(Path(data))
 
 
@@ -111,3 +123,9 @@ def _torchvision_folder(name: str) -> Path:
     from augcli.augment.torchvision_data import torchvision_folder
 
     return torchvision_folder(name)
+
+
+def _copied_folder(url: str) -> Path:
+    from augcli.augment.remote_data import data_at
+
+    return data_at(url)

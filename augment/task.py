@@ -10,7 +10,7 @@ import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,7 +45,10 @@ ABSENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryEr
 
 @dataclass(frozen=True)
 class Job:
-    """What all tasks of an expansion share. Hashable, and cheap to send to workers."""
+    """What all tasks of an expansion share. Hashable, and cheap to send to workers.
+
+    `url` is where shards go, '' when that is the folder `dataset`; it may hold secrets.
+    """
 
     dataset: Path
     root: Path
@@ -56,6 +59,7 @@ class Job:
     originals: bool
     format: str
     fail_on_error: bool
+    url: str = field(default="", repr=False)
 
     def record_path(self, task: Task) -> Path:
         """Where the record of a finished task is kept until the manifest is written."""
@@ -121,7 +125,7 @@ def run_task(job: Job, task: Task) -> TaskSummary:
     """
     try:
         with ExitStack() as stack:
-            open_shard = store_named(job.format).open
+            open_shard = store_named(job.format, job.url).open
             writers = [
                 stack.enter_context(open_shard(job.dataset, task, shard)) for shard in task.shards
             ]

@@ -12,11 +12,13 @@ from augcli.augment.deep import Rows, chosen, remade, undecodable
 from augcli.augment.reference_data import find_root
 from augcli.augment.remaking import other_versions
 from augcli.augment.repairing import repair
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import SAMPLES_FILE, Manifest, ShardRecord, read_manifest
 from augcli.manifests.samples import read_samples, rows_of
 from augcli.manifests.settings import check_settings
 from augcli.shards.fault import Fault
+from augcli.shards.remote_verification import verify_url
+from augcli.shards.urls import is_url
 from augcli.shards.verification import Verification, rows_by_shard
 from augcli.shards.verification import verify as verify_bytes
 
@@ -75,26 +77,38 @@ class Verified:
 
 
 def verify(
-    dataset: Path, config: VerifyConfig | None = None, report: Report | None = None
+    dataset: Path | str, config: VerifyConfig | None = None, report: Report | None = None
 ) -> Verified:
     """Check an expanded dataset, as deeply as `config` says, and repair its shards if it says so.
 
-    `report` hears how far the work is: parts done, parts in all, and of what.
+    `dataset` is its folder or URL; at a URL only the bytes are checked. `report` hears how far the
+    work is: parts done, parts in all, and of what.
 
     Raises:
         UsageError: a bad option.
         AugcliError: there is no manifest or table to check against, or, to repair by, no images.
     """
     config = check_settings(config or VerifyConfig())
-    dataset = Path(dataset)
 
     def telling(what: str) -> Callable[[int, int], None] | None:
         return None if report is None else lambda done, total: report(done, total, what)
 
+    if is_url(str(dataset)):
+        return _at_url(str(dataset), config, telling)
+    dataset = Path(dataset)
     verified = Verified(verify_bytes(dataset, telling("bytes")))
     if broken := verified.found.broken:
         verified = _mended(dataset, config, verified, broken, telling)
     return _looked_into(dataset, config, verified, telling) if config.deep else verified
+
+
+def _at_url(url: str, config: VerifyConfig, telling: Telling) -> Verified:
+    if config.deep or config.repair:
+        option = "--deep" if config.deep else "--repair"
+        raise UsageError(f"{option} is for folders on this machine: download the dataset")
+    found = verify_url(url, telling("bytes"))
+    note = "what is broken: remove it there, and augcli expand with the same options sends it again"
+    return Verified(found, notes=(note,) if found.broken else ())
 
 
 def _mended(

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
 
-from augcli.manifests.errors import AugcliError, UsageError
-from augcli.shards.patience import Patience, is_refusal, patiently
-from augcli.shards.stop import Stop, Stopped
-from augcli.shards.urls import (
-    PROTOCOLS,
-    Place,
-    checked_url,
-    joined,
-    masked,
-    protocol_of,
-    without_secrets,
-)
+from augcli.manifests.errors import AugcliError
+from augcli.manifests.files import atomic_file
+from augcli.shards.connection import Connection
+from augcli.shards.patience import Patience
+from augcli.shards.stop import Stop
+from augcli.shards.urls import Place
+
+AT_ONCE = 16
+"""Short questions and answers on the way at the same time."""
 
 PIECE_BYTES = 1 << 20  # hashed and written while the processor's cache has them
 _BLOCK_BYTES = 8 << 20  # of one request, where files are read in several
-_HTTP_BUFFER_BYTES = 1 << 20
-_REASON_CHARACTERS = 300
+_LISTS_AHEAD = ("s3", "s3a", "az", "abfs", "abfss")  # and may answer with what was listed before
+_TAGS = ("ETag", "etag", "generation", "mtime", "created")
+
+
+class OtherBytesError(AugcliError):
+    """A file is there, but it is not what it must be."""
 
 
 class Sink(Protocol):
@@ -61,8 +61,15 @@ class RemoteFile:
         return ""
 
 
+class Stat(NamedTuple):
+    """A remote file's size, if it is known, and a text that changes with its bytes."""
+
+    bytes: int | None
+    tag: str
+
+
 class RemoteFolder:
-    """The folder of an expanded dataset at a URL. Safe to use from several threads."""
+    """The folder of an expanded dataset at a URL. Safe to use from several threads, to pickle."""
 
     def __init__(self, url: str, patience: Patience | None = None) -> None:
         """No connection is made yet.
@@ -70,15 +77,12 @@ class RemoteFolder:
         Raises:
             UsageError: a URL that isn't read (see `checked_url`).
         """
-        self._url = checked_url(url)
-        self._patience = patience or Patience()
-        self._connecting = threading.Lock()
-        self._connected: tuple[int, Any, str] | None = None
+        self.connection = Connection(url, patience)
 
     @property
     def place(self) -> Place:
         """The URL as people may see it: without credentials."""
-        return Place(masked(self._url))
+        return self.connection.place
 
     def fetch(self, file: RemoteFile, sink: Sink, stop: Stop | None = None) -> None:
         """Write a file into `sink`, whole and verified.
@@ -87,38 +91,76 @@ class RemoteFolder:
         be are fetched once more.
 
         Raises:
-            AugcliError: not there, not allowed, out of tries, or other bytes than expected.
+            NotThereError: there is no such file.
+            OtherBytesError: it is another one than expected.
+            AugcliError: not allowed, or out of tries.
             UsageError: the protocol's driver isn't installed.
             Stopped: `stop` was set.
         """
         stop = stop or Stop()
+
+        def copy(filesystem: Any, path: str) -> tuple[int, str]:
+            return self._copy(filesystem, path, file.most_bytes, sink, stop)
+
         for _ in range(2):
-            fault = file.fault(*self._copy_patiently(file, sink, stop))
+            fault = file.fault(*self.connection.run(file.name, copy, stop=stop))
             if not fault:
                 return
-        raise AugcliError(
+        raise OtherBytesError(
             f"{self.place / file.name}: {fault}, twice: it is not what was expanded, or is being "
             "replaced; upload the whole dataset folder again"
         )
 
-    def _copy_patiently(self, file: RemoteFile, sink: Sink, stop: Stop) -> tuple[int, str]:
-        try:
-            return patiently(lambda: self._copy(file, sink, stop), self._patience, stop.sleep)
-        except (AugcliError, Stopped):
-            raise
-        except Exception as error:  # drivers raise whatever; its text and cause may hold secrets
-            raise self._failure(file.name, error) from None
+    def stat(self, name: str) -> Stat | None:
+        """Size and tag of the file `name`, None when there is none.
 
-    def _copy(self, file: RemoteFile, sink: Sink, stop: Stop) -> tuple[int, str]:
+        Raises:
+            AugcliError: not allowed, or out of tries.
+            UsageError: the protocol's driver isn't installed.
+        """
+        return self.connection.run(name, self.stat_at)
+
+    def listed(self) -> dict[str, Stat]:
+        """All files below the folder, by name: for what needs them all, as it takes many requests.
+
+        Raises:
+            AugcliError: not allowed, or out of tries.
+            UsageError: the protocol's driver isn't installed.
+        """
+        return self.connection.run("", _listed)
+
+    def stat_at(self, filesystem: Any, path: str) -> Stat | None:
+        """`stat`, of a path in the file system."""
+        fresh = {"refresh": True} if self.connection.protocol in _LISTS_AHEAD else {}
+        try:
+            found = filesystem.info(path, **fresh)
+        except FileNotFoundError:
+            return None
+        return _stat_of(found) if found["type"] == "file" else None
+
+    def save(self, file: RemoteFile, path: Path) -> None:
+        """Fetch a file to `path`, which is as before until it is whole.
+
+        Raises:
+            AugcliError: as `fetch`, or `path` can't be written.
+        """
+        try:
+            with atomic_file(path) as target:
+                self.fetch(file, _File(target, path))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    def _copy(
+        self, filesystem: Any, path: str, most_bytes: int, sink: Sink, stop: Stop
+    ) -> tuple[int, str]:
         """One try: bytes written, and their SHA-256. Stops when there are too many."""
-        filesystem, root = self._connect()
         sink.restart()
         digest, count = hashlib.sha256(), 0
-        with filesystem.open(joined(root, file.name), "rb", **self._open_options()) as source:
+        with filesystem.open(path, "rb", **self._open_options()) as source:
             while piece := source.read(PIECE_BYTES):
                 stop.check()
                 count += len(piece)
-                if count > file.most_bytes:
+                if count > most_bytes:
                     break
                 digest.update(piece)
                 sink.write(piece)
@@ -126,69 +168,45 @@ class RemoteFolder:
 
     def _open_options(self) -> dict[str, Any]:
         """How the driver shall read a file once, from its beginning to its end."""
-        protocol = protocol_of(self._url)
+        protocol = self.connection.protocol
         if protocol in ("http", "https"):
             return {"block_size": 0, "size": 1}  # one request; any size spares asking for it
         if protocol == "hf":
             return {"block_size": 0}
         return {} if protocol in ("file", "memory") else {"block_size": _BLOCK_BYTES}
 
-    def _connect(self) -> tuple[Any, str]:
-        """fsspec's file system, and the folder's path in it; each process has its own."""
-        with self._connecting:
-            if self._connected is None or self._connected[0] != os.getpid():
-                self._connected = (os.getpid(), *_connect(self._url, self._patience))
-            return self._connected[1:]
 
-    def _failure(self, name: str, error: Exception) -> AugcliError:
-        where = self.place / name
-        text = without_secrets(str(error).strip(), self._url).partition("\n")[0]
-        reason = f"{type(error).__name__} {text}".strip()[:_REASON_CHARACTERS]
-        if isinstance(error, FileNotFoundError):
-            return AugcliError(f"{where}: is not there: check the URL, or upload the whole dataset")
-        if is_refusal(error):
-            return AugcliError(f"{where}: access is refused: {reason}; check the credentials")
-        return AugcliError(
-            f"{where}: can't be read: {reason}; check the network and run it again: shards that "
-            "were fetched are kept"
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"url": self._url, "patience": self._patience}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+def _listed(filesystem: Any, folder: str) -> dict[str, Stat]:
+    filesystem.invalidate_cache()
+    found = filesystem.find(folder, detail=True)
+    return {
+        path.removeprefix(folder): _stat_of(info)
+        for path, info in found.items()
+        if info["type"] == "file" and path.startswith(folder)
+    }
 
 
-def _connect(url: str, patience: Patience) -> tuple[Any, str]:
-    """fsspec's file system for a checked URL, by its class: nothing that fsspec could chain.
-
-    Raises:
-        UsageError: the driver isn't installed.
-    """
-    import fsspec
-
-    protocol = protocol_of(url)
-    try:
-        driver = fsspec.get_filesystem_class(protocol)
-    except (ImportError, ValueError):
-        raise UsageError(
-            f"{masked(url)}: reading {protocol}:// needs a driver: pip install "
-            f"{PROTOCOLS[protocol]}"
-        ) from None
-    options = _http_options(patience) if protocol in ("http", "https") else {}
-    return driver(**driver._get_kwargs_from_urls(url), **options), str(driver._strip_protocol(url))
+def _stat_of(info: dict[str, Any]) -> Stat:
+    return Stat(info.get("size"), " ".join(str(info[name]) for name in _TAGS if name in info))
 
 
-def _http_options(patience: Patience) -> dict[str, Any]:
-    """A time limit on silence in place of aiohttp's on the whole, which a large shard exceeds."""
-    import aiohttp
-    from fsspec.config import conf
+class _File:
+    """A sink whose own faults are raised at once, lest they be taken for the network's."""
 
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=patience.stall_seconds, sock_read=patience.stall_seconds
-    )
-    own: dict[str, Any] = {"timeout": timeout, "read_bufsize": _HTTP_BUFFER_BYTES}
-    for protocol in ("http", "https"):  # the user's settings for fsspec come first
-        own.update(conf.get(protocol, {}).get("client_kwargs", {}))
-    return {"client_kwargs": own}
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self._path = path
+
+    def restart(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+
+    def write(self, piece: bytes) -> None:
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> AugcliError:
+    return AugcliError(f"{error.filename or path}: can't be written: {error.strerror or error}")

@@ -9,14 +9,20 @@ from pathlib import Path
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.hashing import sha256_bytes
-from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest, read_manifest
+from augcli.manifests.manifest import (
+    MANIFEST_FILE,
+    SAMPLES_FILE,
+    FileRecord,
+    Manifest,
+    read_manifest,
+)
 from augcli.shards.fetching import RemoteFile, RemoteFolder, Sink
 from augcli.shards.patience import Patience
 from augcli.shards.shard_cache import CachedFile, ShardCache
 from augcli.shards.urls import Place
 
 _MOST_MANIFEST_BYTES = 1 << 28
-_MOST_ROW_BYTES = 1 << 16  # of samples.parquet, whose size no record says
+_MOST_ROW_BYTES = 1 << 16  # of a table
 _MOST_EMPTY_BYTES = 1 << 20
 
 
@@ -31,39 +37,55 @@ def open_remote_dataset(url: str, cache: ShardCache, *, patience: Patience | Non
         AugcliError: no dataset there, not one in shards, or it can't be fetched or kept.
     """
     remote = RemoteFolder(url, patience)
-    data = _manifest_bytes(remote)
-    manifest = _parsed(data, remote.place)
-    if manifest.options["format"] != "tar":
-        raise AugcliError(
-            f"{remote.place}: has a file for each view, which is read from local folders only: "
-            "expand with --format tar, or download it"
-        )
+    data = manifest_bytes(remote)
+    manifest = parsed_manifest(data, remote.place)
     identity = sha256_bytes(data)
     folder = f"datasets/{identity}"
     kept = CachedFile(f"{folder}/{MANIFEST_FILE}", identity, len(data), MANIFEST_FILE)
     path = cache.path(kept, lambda sink: sink.write(data))
-    samples = manifest.samples
-    most_bytes = _MOST_EMPTY_BYTES + samples.rows * _MOST_ROW_BYTES
-    wanted = RemoteFile(SAMPLES_FILE, samples.sha256, None, most_bytes)
-    kept = CachedFile(f"{folder}/{SAMPLES_FILE}", samples.sha256, None, SAMPLES_FILE)
-    cache.path(kept, lambda sink: remote.fetch(wanted, sink))
+    samples = table_file(manifest.samples)
+    kept = CachedFile(f"{folder}/{SAMPLES_FILE}", manifest.samples.sha256, None, SAMPLES_FILE)
+    cache.path(kept, lambda sink: remote.fetch(samples, sink))
     return path.parent
 
 
-def _manifest_bytes(remote: RemoteFolder) -> bytes:
+def manifest_bytes(remote: RemoteFolder) -> bytes:
+    """The manifest as it is there now.
+
+    Raises:
+        NotThereError: there is none.
+        AugcliError: it can't be fetched.
+    """
     sink = _Memory()
     remote.fetch(RemoteFile(MANIFEST_FILE, None, None, _MOST_MANIFEST_BYTES), sink)
     return sink.content.getvalue()
 
 
-def _parsed(data: bytes, place: Place) -> Manifest:
-    """The manifest, read where nothing is kept if it is none."""
+def parsed_manifest(data: bytes, place: Place) -> Manifest:
+    """The manifest of a dataset in shards, read where nothing is kept if it is none.
+
+    Raises:
+        AugcliError: not a manifest that this augcli reads, or not of shards.
+    """
     with tempfile.TemporaryDirectory(prefix="augcli-") as folder:
         write_atomic(Path(folder) / MANIFEST_FILE, data)
         try:
-            return read_manifest(Path(folder))
+            manifest = read_manifest(Path(folder))
         except AugcliError as error:
             raise AugcliError(str(error).replace(folder, place)) from None
+    if manifest.options["format"] != "tar":
+        raise AugcliError(
+            f"{place}: has a file for each view, which is read from local folders only: "
+            "expand with --format tar, or download it"
+        )
+    return manifest
+
+
+def table_file(table: FileRecord) -> RemoteFile:
+    """A table of the dataset, to be fetched: no record says its size."""
+    return RemoteFile(
+        table.file, table.sha256, None, _MOST_EMPTY_BYTES + table.rows * _MOST_ROW_BYTES
+    )
 
 
 class _Memory(Sink):

@@ -79,6 +79,16 @@ def joined(url: str, name: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
+def parent_of(url: str) -> tuple[str, str]:
+    """A checked URL's folder and the name of the file in it: `joined` undone."""
+    if protocol_of(url) not in ("http", "https"):
+        folder, _, name = url.rpartition("/")
+        return folder, name
+    parts = urlsplit(url)
+    path, _, name = parts.path.rpartition("/")
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, "")), name
+
+
 def masked(text: str) -> str:
     """`text` without the users, passwords and queries of the URLs in it."""
     return _QUERY.sub(r"\1", _USER.sub(_without_user, text))

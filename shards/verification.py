@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from augcli.shards.fault import Fault
 from augcli.shards.file_faults import foreign_files, lost_files
 from augcli.shards.row_faults import row_faults
 from augcli.shards.tar_faults import tar_faults
+from augcli.shards.urls import Place
 from augcli.shards.view_files import folder_faults
 
 __all__ = ["Fault", "Verification", "verify"]
@@ -35,7 +36,7 @@ class Verification:
     not part of it yet.
     """
 
-    dataset: Path
+    dataset: Path | Place
     shards: int
     views: int
     faults: tuple[Fault, ...]
@@ -74,9 +75,7 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
     view_files = () if is_tar else {row.shard for row in rows}
     faults = list(lost_files(dataset, manifest))
     faults += foreign_files(dataset, manifest, view_files, growing=growing)
-    faults += row_faults(manifest, rows)
-    if tuple(sorted(find_leaks(dataset / SAMPLES_FILE))) != manifest.reference.leaks:
-        faults.append(Fault(MANIFEST_FILE, "reference.leaks differs from the images' hashes"))
+    faults += table_faults(dataset, manifest, rows)
     by_shard = rows_by_shard(manifest, rows)
     faults_of = tar_faults if is_tar else folder_faults
     for number, shard in enumerate(manifest.shards):
@@ -87,6 +86,13 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
         if report is not None:
             report(number + 1, len(manifest.shards))
     return Verification(dataset, len(manifest.shards), len(rows), tuple(faults), growing)
+
+
+def table_faults(dataset: Path, manifest: Manifest, rows: Sequence[ViewRow]) -> Iterator[Fault]:
+    """What the manifest and the table of samples, which has these rows, say of each other."""
+    yield from row_faults(manifest, rows)
+    if tuple(sorted(find_leaks(dataset / SAMPLES_FILE))) != manifest.reference.leaks:
+        yield Fault(MANIFEST_FILE, "reference.leaks differs from the images' hashes")
 
 
 def rows_by_shard(manifest: Manifest, rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:

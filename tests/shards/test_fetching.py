@@ -15,8 +15,8 @@ from fsspec.config import conf
 
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import sha256_bytes
+from augcli.shards.connection import http_options
 from augcli.shards.fetching import RemoteFile, RemoteFolder
-from augcli.shards.fetching import _http_options as http_options
 from augcli.shards.patience import Patience
 from augcli.shards.stop import Stop, Stopped
 
@@ -249,7 +249,9 @@ def test_a_driver_can_fail_in_any_way(
 
 
 def test_fsspec_is_not_imported_before_it_is_used() -> None:
-    code = "import sys, augcli.shards.remote, augcli.shards.remote_dataset; print(*sys.modules)"
+    names = ("remote", "remote_dataset", "remote_verification", "sending", "uploading")
+    code = "; ".join(f"import augcli.shards.{name}" for name in names)
+    code += "; import sys; print(*sys.modules)"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert not {"fsspec", "aiohttp", "pyarrow", "numpy"} & set(loaded)

@@ -146,7 +146,7 @@ def _timed(
     try:
         result = expand(config, note, tell)
     except AugcliError as error:
-        if not (config.out / MANIFEST_FILE).exists():
+        if not (Path(config.out) / MANIFEST_FILE).exists():
             raise
         error.args = (f"{error}\nor remove {config.out}, to have all of it made anew",)
         raise

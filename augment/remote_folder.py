@@ -1,0 +1,164 @@
+"""A dataset at a URL while it is being made: a folder on this machine stands for it.
+
+That folder, in the user's cache, has everything but the shards, which go to the URL one by one: the
+tables and the pages of the finished dataset, and `.work` as any dataset has it. What is at the URL
+decides: before anything else the manifest there, or that there is none, is taken over, so that an
+expansion can be finished from elsewhere and grow from anywhere. The manifest goes last, and is the
+first to be taken back.
+
+Nothing locks a URL: of expansions on this machine one at a time works for it, those on different
+machines have to take turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from augcli.augment.dataset_folder import TABLES, DatasetFolder
+from augcli.augment.identity import Identity
+from augcli.augment.stores import RECEIPTS_FOLDER, store_named
+from augcli.manifests.cache import cache_folder
+from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.files import exclusive_lock, write_atomic
+from augcli.manifests.hashing import sha256_bytes, sha256_if_readable
+from augcli.manifests.manifest import (
+    MANIFEST_FILE,
+    PAGE_FILES,
+    SHARDS_FOLDER,
+    Manifest,
+    read_manifest,
+)
+from augcli.manifests.threads import in_threads
+from augcli.shards.connection import NotThereError
+from augcli.shards.fetching import AT_ONCE
+from augcli.shards.remote_dataset import manifest_bytes, parsed_manifest, table_file
+from augcli.shards.sending import WritableFolder, check_writable
+from augcli.shards.uploading import Uploads
+from augcli.shards.urls import checked_url, is_url, masked, protocol_of
+
+FOLDERS = "uploads"  # in the cache
+_NAME_DIGITS = 32
+
+
+def dataset_folder(out: str | Path) -> DatasetFolder:
+    """The dataset that `--out` names: a folder, or a URL.
+
+    Raises:
+        UsageError: a URL that isn't written, or its driver isn't installed.
+        AugcliError: another expansion is at work there, or the URL can't be asked.
+    """
+    return RemoteDatasetFolder(str(out)) if is_url(str(out)) else DatasetFolder(Path(out))
+
+
+def check_remote(url: str, format: str, workers: int | None) -> None:
+    """Refuse what can't be made at a URL, before anything is done.
+
+    Raises:
+        UsageError: the option, and what to do.
+    """
+    check_writable(url)
+    store_named(format, url)
+    if protocol_of(checked_url(url)) == "memory" and workers != 1:
+        raise UsageError(f"--out {url}: memory:// is in one process only: give --workers 1")
+
+
+class RemoteDatasetFolder(DatasetFolder):
+    """The dataset at a URL, for one expansion."""
+
+    def __init__(self, url: str) -> None:
+        """Take over what is at the URL.
+
+        Raises:
+            UsageError: a URL that isn't written, or its driver isn't installed.
+            AugcliError: another expansion is at work there, or the URL can't be asked.
+        """
+        url = checked_url(url)
+        self._remote = WritableFolder(url)
+        name = sha256_bytes(masked(url).encode())[:_NAME_DIGITS]  # whoever has the credentials
+        super().__init__(cache_folder() / FOLDERS / name, self._remote.place, url)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with exclusive_lock(self.path, self._busy):
+                self._take_over()
+        except OSError as error:
+            raise AugcliError(f"{self.room}: {error.strerror or error}") from error
+        self._seen = self._state()
+
+    @property
+    def room(self) -> str:
+        """What the disk is taken for, for people."""
+        return f"{self.path} (in $AUGCLI_CACHE, where shards for {self.place} are made)"
+
+    @contextlib.contextmanager
+    def open(self, identity: Identity) -> Iterator[None]:
+        """Hold the dataset for this process; other machines know nothing of it."""
+        with exclusive_lock(self.path, self._busy), super().open(identity):
+            yield
+
+    def withdraw(self) -> None:
+        """Take back the manifest, before anything that it speaks of changes."""
+        if self._remote.stat(MANIFEST_FILE) is not None:  # who may only write needn't remove
+            self._remote.remove(MANIFEST_FILE)
+        super().withdraw()
+
+    def publish(self, manifest: Manifest) -> None:
+        """Send tables and pages, then the manifest."""
+        self._send(*manifest.file_hashes())
+        super().publish(manifest)
+        self._send(MANIFEST_FILE)
+
+    def is_whole(self, manifest: Manifest) -> bool:
+        """Whether all files of a finished dataset are there, shards in their sizes."""
+        sizes = {f"{SHARDS_FOLDER}/{shard.name}": shard.bytes for shard in manifest.shards}
+        names = [*manifest.file_hashes(), *sizes]
+        for name, found in zip(names, in_threads(self._remote.stat, names, AT_ONCE), strict=True):
+            if found is None or found.bytes != sizes.get(name, found.bytes):
+                return False
+        return True
+
+    def remove_strays(self, manifest: Manifest) -> None:
+        """Remove shards that the dataset no longer has, as far as their names are known here."""
+        known = Uploads(self._remote, self._work / RECEIPTS_FOLDER).names()
+        before = [read_manifest(self._kept)] if self._kept.exists() else []
+        before += [self.torn] if self.torn is not None else []
+        known |= {shard.name for earlier in before for shard in earlier.shards}
+        strays = sorted(known - {shard.name for shard in manifest.shards})
+        in_threads(lambda name: self._remote.remove(f"{SHARDS_FOLDER}/{name}"), strays, AT_ONCE)
+
+    def _send(self, *names: str) -> None:
+        in_threads(lambda name: self._remote.put(self.path / name, name), names, AT_ONCE)
+
+    def _take_over(self) -> None:
+        """Make the tables and the manifest here those that are there; a lost table stays lost."""
+        manifest_file = self.path / MANIFEST_FILE
+        try:
+            data = manifest_bytes(self._remote)
+        except NotThereError:
+            manifest_file.unlink(missing_ok=True)
+            return
+        manifest = parsed_manifest(data, self._remote.place)
+        for table in (manifest.samples, manifest.failures):
+            if sha256_if_readable(self.path / table.file) != table.sha256:
+                with contextlib.suppress(NotThereError):
+                    self._remote.save(table_file(table), self.path / table.file)
+        write_atomic(manifest_file, data)
+
+    def _check_as_seen(self) -> None:
+        self._take_over()
+        super()._check_as_seen()
+
+    def _check_foreign(self) -> None:
+        """Files of others could have the names of ours; which others there are is not asked."""
+        if self.is_begun or (self.path / MANIFEST_FILE).exists():
+            return
+        names = sorted({*TABLES, *PAGE_FILES} - {MANIFEST_FILE})
+        stats = in_threads(self._remote.stat, names, AT_ONCE)
+        foreign = [name for name, found in zip(names, stats, strict=True) if found is not None]
+        if foreign:
+            raise UsageError(
+                f"--out {self.place}: holds {', '.join(foreign)} but no {MANIFEST_FILE}: name "
+                "another URL, or remove them if they are of an expansion that was interrupted on "
+                "another machine"
+            )
