@@ -97,7 +97,7 @@ def expand(
         manifest=None if config.dry_run else read_manifest(prepared.folder.path),
         seconds=time.perf_counter() - started,
         views_made=made,
-        worker_bytes=_worker_bytes(),
+        worker_bytes=_worker_bytes() if config.engine == LOCAL else None,
     )
 
 
@@ -205,7 +205,7 @@ class _JobRunner:
 
 
 def _worker_bytes() -> int | None:
-    """The most memory that any worker process held so far, in bytes; None where it isn't known."""
+    """The most memory that any child process held so far, in bytes; None where it isn't known."""
     if sys.platform == "win32":
         return None
     import resource
