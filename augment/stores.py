@@ -5,6 +5,7 @@ A registry of formats for folders on this machine; at a URL there is one, the ta
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
