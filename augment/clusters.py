@@ -125,7 +125,10 @@ def connect(engine: str, workers: int, address: str | None) -> Cluster:
     from augcli.augment.dask_cluster import DaskCluster
     from augcli.augment.ray_cluster import RayCluster
 
-    clusters = {"dask": DaskCluster, "ray": RayCluster}
+    clusters: dict[str, Callable[[int, str | None], Cluster]] = {
+        "dask": DaskCluster,
+        "ray": RayCluster,
+    }
     return clusters[engine](workers, address)
 
 

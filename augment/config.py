@@ -50,7 +50,7 @@ class ExpandConfig:
 
     data: str | None = setting(None, DATA_HELP, shown_default="the embedded mock galaxies")
     out: str | Path = setting(
-        DEFAULT_DATASET, "folder of the expanded dataset, or its URL, as s3://bucket/name"
+        str(DEFAULT_DATASET), "folder of the expanded dataset, or its URL, as s3://bucket/name"
     )
     copies: int = setting(
         5, "augmented copies of each training image", minimum=0, maximum=MAX_COPIES

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Any
 
 from augcli.augment.clusters import KEPT, LOST, SAME, Done, OnWorker, check_installed
@@ -28,8 +29,7 @@ class DaskCluster:
             UsageError: Dask isn't installed, or no scheduler answers at the address.
         """
         check_installed("dask", "distributed")
-        import distributed
-
+        distributed: Any = import_module("distributed")
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised
         with ExitStack() as stack:
             where: Any = address
@@ -43,7 +43,7 @@ class DaskCluster:
                 )
                 stack.callback(where.close)
             try:
-                self._client = distributed.Client(
+                self._client: Any = distributed.Client(
                     where, timeout=CONNECT_SECONDS, set_as_default=False
                 )
             except (OSError, ValueError) as error:
@@ -52,7 +52,7 @@ class DaskCluster:
                     "address that `dask scheduler` printed, as tcp://HOST:8786"
                 ) from error
             stack.callback(self._client.close)
-            self._done = distributed.as_completed([], loop=self._client.loop)
+            self._done: Any = distributed.as_completed([], loop=self._client.loop)
             self._open = stack.pop_all()
         self._run: OnWorker[Any, Any] | None = None
         self._has_workers = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib import import_module
 from typing import Any
 
 from augcli.augment.clusters import KEPT, LOST, RETRIES, SAME, Done, OnWorker, check_installed
@@ -25,8 +26,7 @@ class RayCluster:
         """
         check_installed("ray", "ray")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-
+        ray: Any = import_module("ray")
         own = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
         try:
             ray.init(address or "local", logging_level=logging.CRITICAL, log_to_driver=False, **own)
