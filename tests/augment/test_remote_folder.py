@@ -445,3 +445,12 @@ def test_failures_that_stay_and_then_pass(
     assert verify(URL).faults == ()
     shards = [name for name in remote.of("put") if name.endswith(".tar")]
     assert len(shards) == len(set(shards))
+
+
+def test_a_cache_that_is_no_folder(
+    remote: Remote, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("AUGCLI_CACHE", str(tmp_path / "file"))
+    with pytest.raises(AugcliError, match=rf"in \$AUGCLI_CACHE, .*{URL}.*: can't be used: Not a"):
+        expand(config(data))
