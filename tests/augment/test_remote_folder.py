@@ -219,7 +219,7 @@ def test_killed_at_any_change(
 def test_killed_at_any_change_of_the_folder_here(
     remote: Remote, data: Path, tmp_path: Path, power: SimpleNamespace
 ) -> None:
-    for after in itertools.count(0, 7):
+    for after in itertools.count(0, 9):
         try:
             with power.cut(tmp_path / "cache" / FOLDERS, after):
                 expand(config(data))
