@@ -29,7 +29,7 @@ from augcli.manifests.table import TABLE_EXTENSIONS, read_table, source_in
 from augcli.manifests.threads import in_threads
 from augcli.shards.cache_lock import locked
 from augcli.shards.connection import NotThereError
-from augcli.shards.fetching import AT_ONCE, RemoteFile, RemoteFolder, Stat
+from augcli.shards.fetching import AT_ONCE, OtherBytesError, RemoteFile, RemoteFolder, Stat
 from augcli.shards.urls import checked_url, masked, parent_of
 
 FOLDERS = "data"  # in the cache
@@ -63,7 +63,10 @@ def data_at(url: str) -> Path:
             copy.fetch(wanted)
             copy.remove_others(wanted)
     except OSError as error:
-        raise AugcliError(f"{error.filename or place}: {error.strerror or error}") from error
+        raise AugcliError(
+            f"{error.filename or place}: can't be used for what is fetched from "
+            f"{remote.place}: {error.strerror or error}; set $AUGCLI_CACHE to another folder"
+        ) from error
     return copy.folder / table
 
 
@@ -150,14 +153,22 @@ class _Copy:
     def _fetch(self, name: str, stat: Stat, log: IO[str]) -> None:
         path = self.folder / name
         if _is_read(name):
-            with contextlib.suppress(NotThereError):  # it was a moment ago
-                self._remote.save(RemoteFile(name, None, stat.bytes, MAX_FILE_BYTES), path)
+            self._save(RemoteFile(name, None, stat.bytes, MAX_FILE_BYTES), path)
         else:
             path.touch()
             os.truncate(path, stat.bytes or 0)
         with self._logging:
             log.write(_line((name, stat)))
             log.flush()
+
+    def _save(self, file: RemoteFile, path: Path) -> None:
+        try:
+            self._remote.save(file, path)
+        except NotThereError:
+            return  # it was a moment ago
+        except OtherBytesError:
+            where = self._remote.place / file.name
+            raise AugcliError(f"{where}: is being changed; run it again") from None
 
     def _fetched(self) -> dict[str, Stat]:
         """What is here; the last line may be torn."""
@@ -186,7 +197,7 @@ class _Copy:
                 f"{free / 1e9:,.2f} GB are free in {self._log.parent}: make room, or set "
                 "$AUGCLI_CACHE to a folder elsewhere"
             )
-        if needed:
+        if len(missing) > 1:
             line = f"fetching {len(missing):,} files, {needed / 1e6:,.1f} MB: {self._remote.place}"
             print(printable(line), file=sys.stderr)
 

@@ -34,7 +34,7 @@ from augcli.manifests.threads import in_threads
 from augcli.shards.connection import NotThereError
 from augcli.shards.fetching import AT_ONCE
 from augcli.shards.remote_dataset import manifest_bytes, parsed_manifest, table_file
-from augcli.shards.sending import WritableFolder, check_writable
+from augcli.shards.sending import WritableFolder
 from augcli.shards.uploading import Uploads
 from augcli.shards.urls import checked_url, is_url, masked, protocol_of
 
@@ -58,7 +58,6 @@ def check_remote(url: str, format: str, workers: int | None) -> None:
     Raises:
         UsageError: the option, and what to do.
     """
-    check_writable(url)
     store_named(format, url)
     if protocol_of(checked_url(url)) == "memory" and workers != 1:
         raise UsageError(f"--out {url}: memory:// is in one process only: give --workers 1")
@@ -83,7 +82,8 @@ class RemoteDatasetFolder(DatasetFolder):
             with exclusive_lock(self.path, self._busy):
                 self._take_over()
         except OSError as error:
-            raise AugcliError(f"{self.room}: {error.strerror or error}") from error
+            reason = error.strerror or error
+            raise AugcliError(f"{self.room}: can't be used: {reason}; set it elsewhere") from error
         self._seen = self._state()
 
     @property

@@ -43,7 +43,7 @@ class Purpose:
 READING = Purpose(
     "can't be read",
     "is not there: check the URL, or upload the whole dataset",
-    "shards that were fetched are kept",
+    "what was fetched is kept",
 )
 WRITING = Purpose(
     "can't be written",

@@ -26,7 +26,7 @@ class WritableFolder(RemoteFolder):
             UsageError: a URL that isn't written.
         """
         super().__init__(url, patience)
-        check_writable(url)
+        _check_writable(url)
 
     def put(self, source: Path, name: str) -> Stat:
         """Send the whole file `source`; that all of it came is asked for afterwards.
@@ -68,12 +68,8 @@ def _remove(filesystem: Any, path: str) -> None:
         return
 
 
-def check_writable(url: str) -> None:
-    """Refuse what can be read only.
-
-    Raises:
-        UsageError: such a URL, or none.
-    """
+def _check_writable(url: str) -> None:
+    """Refuse what can be read only."""
     protocol = protocol_of(checked_url(url))
     if protocol not in WRITABLE:
         why = "each file would be a commit" if protocol == "hf" else "it is for reading"

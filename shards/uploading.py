@@ -57,7 +57,7 @@ class Uploads:
         found, receipt = self._remote.stat(f"{SHARDS_FOLDER}/{name}"), self._receipt(name)
         if found is None or found.bytes != size:
             return False
-        return receipt is None or receipt == Receipt(sha256, found.tag)
+        return receipt is None or (found.tag != "" and receipt == Receipt(sha256, found.tag))
 
     def has_size(self, name: str, size: int) -> bool:
         """Whether a shard is there with so many bytes.

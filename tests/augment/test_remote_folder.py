@@ -219,7 +219,7 @@ def test_killed_at_any_change(
 def test_killed_at_any_change_of_the_folder_here(
     remote: Remote, data: Path, tmp_path: Path, power: SimpleNamespace
 ) -> None:
-    for after in itertools.count(0, 7):
+    for after in itertools.count(0, 9):
         try:
             with power.cut(tmp_path / "cache" / FOLDERS, after):
                 expand(config(data))
@@ -445,3 +445,12 @@ def test_failures_that_stay_and_then_pass(
     assert verify(URL).faults == ()
     shards = [name for name in remote.of("put") if name.endswith(".tar")]
     assert len(shards) == len(set(shards))
+
+
+def test_a_cache_that_is_no_folder(
+    remote: Remote, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("AUGCLI_CACHE", str(tmp_path / "file"))
+    with pytest.raises(AugcliError, match=rf"in \$AUGCLI_CACHE, .*{URL}.*: can't be used: Not a"):
+        expand(config(data))
