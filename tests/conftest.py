@@ -202,8 +202,12 @@ def tiny() -> Iterator[str]:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let mypy work beside the tests, if its own is among them: it takes half a minute."""
     asked = any("mypy" in getattr(item, "fixturenames", ()) for item in session.items)
-    if not asked or session.config.option.collectonly:
-        return
+    is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if asked and is_first and not session.config.option.collectonly:
+        session.config.stash[MYPY] = start_mypy(session.config)
+
+
+def start_mypy(config: pytest.Config) -> subprocess.Popen[str]:
     # Under its import name: mypy does not follow setuptools' `package-dir`.
     folder = tempfile.TemporaryDirectory(prefix="augcli-mypy-")
     Path(folder.name, "augcli").symlink_to(ROOT, target_is_directory=True)
@@ -219,13 +223,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             process.kill()
         folder.cleanup()
 
-    session.config.add_cleanup(end)
-    session.config.stash[MYPY] = process
+    config.add_cleanup(end)
+    return process
 
 
 @pytest.fixture
 def mypy(request: pytest.FixtureRequest) -> tuple[int, str]:
     """Mypy's exit code for the package, and what it said."""
-    process = request.config.stash[MYPY]
+    process = request.config.stash.get(MYPY, None) or start_mypy(request.config)
     said, _ = process.communicate()
     return process.returncode, said
