@@ -77,7 +77,9 @@ def test_decoded_views_are_writable_and_read_from_views_of_memory(codec: Codec) 
     assert decoded.flags.c_contiguous
 
 
-@pytest.mark.parametrize("codec", [c for c in CODECS.values() if c.name != "npy"], ids=lambda codec: codec.name)
+@pytest.mark.parametrize(
+    "codec", [c for c in CODECS.values() if c.name != "npy"], ids=lambda codec: codec.name
+)
 def test_other_readers_agree(codec: Codec) -> None:
     data = codec.encode(rgbx(smooth()), 90)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), codec.decode(data))
