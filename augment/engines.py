@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
@@ -110,6 +111,9 @@ def _in_fresh_processes(
         yield from results
     except TerminatedWorkerError as error:
         raise AugcliError(_LOST_WORKER) from error
+    finally:
+        with warnings.catch_warnings(action="ignore"):  # that tasks were given up: it is meant
+            results.close()
 
 
 _watching = False
