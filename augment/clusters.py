@@ -16,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from augcli.augment.config import DASK, RAY, ExpandConfig
 from augcli.augment.engines import one_thread_each
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
+from augcli.manifests.versions import PIXEL_PACKAGES, other_versions, package_versions
 
 AHEAD = 2
 """Tasks for each of the cluster's slots that are at work or wait for it."""
@@ -76,12 +77,11 @@ class OnWorker(Generic[TaskT, ResultT]):
     def _check(self) -> None:
         """Raises: AugcliError: this worker would make other bytes, or write elsewhere."""
         host = socket.gethostname()
-        for name, installed in package_versions(self.versions).items():
-            if installed != self.versions[name]:
-                raise AugcliError(
-                    f"the worker on {host} has {name} {installed}, and {self.versions[name]} is "
-                    "wanted: install the same versions on all workers"
-                )
+        for name, installed in other_versions(self.versions):
+            raise AugcliError(
+                f"the worker on {host} has {name} {installed}, and {self.versions[name]} is "
+                "wanted: install the same versions on all workers"
+            )
         for folder in self.shared:
             if not folder.exists():
                 raise AugcliError(
@@ -116,6 +116,20 @@ class Cluster(Protocol):
         """Let go of it; one that was started for this is stopped. Tasks that wait are dropped."""
 
 
+def check_engine(config: ExpandConfig) -> None:
+    """Raises: UsageError: an option that doesn't go with the engine."""
+    addresses = {DASK: ("--scheduler", config.scheduler), RAY: ("--address", config.address)}
+    for engine, (option, address) in addresses.items():
+        if address is None:
+            continue
+        if config.engine != engine:
+            raise UsageError(f"{option} goes with --engine {engine}: add that, or leave it out")
+        if config.workers is not None:
+            raise UsageError(
+                f"--workers {config.workers}: the cluster at {address} has its own; leave it out"
+            )
+
+
 def connect(engine: str, workers: int, address: str | None) -> Cluster:
     """To the cluster at `address`, or to one of `workers` processes that is started here.
 
@@ -126,8 +140,8 @@ def connect(engine: str, workers: int, address: str | None) -> Cluster:
     from augcli.augment.ray_cluster import RayCluster
 
     clusters: dict[str, Callable[[int, str | None], Cluster]] = {
-        "dask": DaskCluster,
-        "ray": RayCluster,
+        DASK: DaskCluster,
+        RAY: RayCluster,
     }
     return clusters[engine](workers, address)
 

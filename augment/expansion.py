@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from augcli.augment.clusters import connect, run_on
-from augcli.augment.config import DASK, LOCAL, RAY, ExpandConfig
+from augcli.augment.config import LOCAL, ExpandConfig
 from augcli.augment.dataset_picture import dataset_picture
 from augcli.augment.encode import CODECS
 from augcli.augment.engines import default_workers, run_tasks
@@ -20,7 +20,7 @@ from augcli.augment.plan import Task
 from augcli.augment.preparing import Prepared, Tell, prepare
 from augcli.augment.task import Job, TaskSummary, run_task
 from augcli.manifests.cache import remember_root
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import WORK_FOLDER, read_manifest
 from augcli.manifests.settings import check_settings
 
@@ -83,7 +83,6 @@ def expand(
     """
     started = time.perf_counter()
     config = check_settings(config)
-    _check_engine(config)
     prepared = prepare(config, tell)
     codecs = [config.codec, *(name for name in CODECS if name != config.codec)]
     wanted = estimate(prepared.job, prepared.missing, codecs if config.dry_run else codecs[:1])
@@ -159,20 +158,6 @@ def _start(prepared: Prepared, tasks: Sequence[Task]) -> Generator[TaskSummary, 
     job = replace(job, root=job.root.absolute(), dataset=job.dataset.absolute())
     cluster = connect(config.engine, workers, config.scheduler or config.address)
     return run_on(cluster, _JobRunner(job), ordered, (job.root, job.dataset / WORK_FOLDER))
-
-
-def _check_engine(config: ExpandConfig) -> None:
-    """Raises: UsageError: an option that doesn't go with the engine."""
-    addresses = {DASK: ("--scheduler", config.scheduler), RAY: ("--address", config.address)}
-    for engine, (option, address) in addresses.items():
-        if address is None:
-            continue
-        if config.engine != engine:
-            raise UsageError(f"{option} goes with --engine {engine}: add that, or leave it out")
-        if config.workers is not None:
-            raise UsageError(
-                f"--workers {config.workers}: the cluster at {address} has its own; leave it out"
-            )
 
 
 def _follow(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from augcli.augment.clusters import check_engine
 from augcli.augment.config import ExpandConfig, default_policy
 from augcli.augment.dataset_folder import DatasetFolder, refuse_differences
 from augcli.augment.earlier import Changes, Earlier, check_changes, usable
@@ -161,6 +162,7 @@ def _check_options(config: ExpandConfig) -> None:
             "--format folder is for tools that read images, which arrays (--codec npy) are not: "
             "choose --codec jpeg, png, webp, or --format tar"
         )
+    check_engine(config)
     if is_url(str(config.out)):
         check_remote(str(config.out), config.format, config.workers)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from augcli.augment.fit import Fit
 from augcli.augment.policy import checked_spec
 from augcli.augment.views import Recipe
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests import versions
+from augcli.manifests.errors import UsageError
 from augcli.manifests.manifest import MANIFEST_FILE, Manifest
-from augcli.manifests.versions import package_versions
 
 
 def manifest_recipe(manifest: Manifest, dataset: Path | str) -> Recipe:
@@ -37,14 +37,6 @@ def manifest_recipe(manifest: Manifest, dataset: Path | str) -> Recipe:
 def other_versions(manifest: Manifest) -> list[str]:
     """Of which libraries another version is installed than views were made with; a line each."""
     return [
-        f"{name}: was {recorded}, is now {installed}"
-        for name, recorded in manifest.versions.items()
-        if (installed := _installed_version(name)) != recorded
+        f"{name}: was {manifest.versions[name]}, is now {installed}"
+        for name, installed in versions.other_versions(manifest.versions)
     ]
-
-
-def _installed_version(package: str) -> str:
-    try:
-        return package_versions([package])[package]
-    except AugcliError:
-        return "not installed"

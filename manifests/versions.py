@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 
@@ -34,6 +34,17 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
         raise AugcliError(
             f"the package {error.name} is not installed: reinstall augcli with pip"
         ) from error
+
+
+def other_versions(wanted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The packages of which another version is installed than `wanted`: name, and which."""
+    for name, version in wanted.items():
+        try:
+            installed = _version(name)
+        except PackageNotFoundError:
+            installed = "not installed"
+        if installed != version:
+            yield name, installed
 
 
 @lru_cache(maxsize=64)
