@@ -26,7 +26,7 @@ from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import SHARDS_FOLDER, Manifest, ShardRecord
 from augcli.manifests.samples import ViewRow
 from augcli.shards.fault import Fault
-from augcli.shards.reader import ShardMap, ViewFiles
+from augcli.shards.reader import stored_bytes
 
 LISTED = 5
 
@@ -90,11 +90,6 @@ class _Decode:
         if not told:
             return record.name, None
         return record.name, Fault(_place(self.manifest, record), _listed("not decodable", told))
-
-
-def stored_bytes(dataset: Path, manifest: Manifest) -> ShardMap | ViewFiles:
-    """Where the stored views are read."""
-    return ShardMap(dataset) if manifest.options["format"] == "tar" else ViewFiles(dataset)
 
 
 def chosen(rows: Rows, count: int) -> list[ViewRow]:

@@ -18,10 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from augcli.manifests.cache import cache_folder
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import replace_file
-from augcli.manifests.hashing import sha256_bytes
 from augcli.manifests.inputs import MAX_FILE_BYTES, printable, why_not_by_name
 from augcli.manifests.manifest import MANIFEST_FILE
 from augcli.manifests.reading import parse_json
@@ -30,11 +28,10 @@ from augcli.manifests.threads import in_threads
 from augcli.shards.cache_lock import locked
 from augcli.shards.connection import NotThereError
 from augcli.shards.fetching import AT_ONCE, OtherBytesError, RemoteFile, RemoteFolder, Stat
-from augcli.shards.urls import checked_url, masked, parent_of
+from augcli.shards.urls import cache_folder_of, checked_url, masked, parent_of
 
 FOLDERS = "data"  # in the cache
 LOG_FILE = "fetched.jsonl"
-_NAME_DIGITS = 32
 _WAIT_SECONDS = 0.2  # between looks at what another process fetches
 _MOST_NAME_BYTES = 255
 
@@ -52,7 +49,7 @@ def data_at(url: str) -> Path:
     is_table = PurePosixPath(masked(url)).suffix.lower() in TABLE_EXTENSIONS
     folder_url, table = parent_of(url) if is_table else (url, "")
     remote = RemoteFolder(folder_url)
-    place = cache_folder() / FOLDERS / sha256_bytes(masked(url).encode())[:_NAME_DIGITS]
+    place = cache_folder_of(url, FOLDERS)
     copy = _Copy(remote, place, _folder_name(remote))
     try:
         place.mkdir(parents=True, exist_ok=True)

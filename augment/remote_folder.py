@@ -19,10 +19,9 @@ from pathlib import Path
 from augcli.augment.dataset_folder import TABLES, DatasetFolder
 from augcli.augment.identity import Identity
 from augcli.augment.stores import RECEIPTS_FOLDER, store_named
-from augcli.manifests.cache import cache_folder
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.files import exclusive_lock, write_atomic
-from augcli.manifests.hashing import sha256_bytes, sha256_if_readable
+from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.manifest import (
     MANIFEST_FILE,
     PAGE_FILES,
@@ -36,10 +35,9 @@ from augcli.shards.fetching import AT_ONCE
 from augcli.shards.remote_dataset import manifest_bytes, parsed_manifest, table_file
 from augcli.shards.sending import WritableFolder
 from augcli.shards.uploading import Uploads
-from augcli.shards.urls import checked_url, is_url, masked, protocol_of
+from augcli.shards.urls import cache_folder_of, checked_url, is_url, protocol_of
 
 FOLDERS = "uploads"  # in the cache
-_NAME_DIGITS = 32
 
 
 def dataset_folder(out: str | Path) -> DatasetFolder:
@@ -75,8 +73,7 @@ class RemoteDatasetFolder(DatasetFolder):
         """
         url = checked_url(url)
         self._remote = WritableFolder(url)
-        name = sha256_bytes(masked(url).encode())[:_NAME_DIGITS]  # whoever has the credentials
-        super().__init__(cache_folder() / FOLDERS / name, self._remote.place, url)
+        super().__init__(cache_folder_of(url, FOLDERS), self._remote.place, url)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with exclusive_lock(self.path, self._busy):

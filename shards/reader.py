@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.manifest import SHARDS_FOLDER
+from augcli.manifests.manifest import SHARDS_FOLDER, Manifest
 from augcli.shards.tar import BLOCK, END, Member, parse_member
 
 
@@ -87,6 +87,11 @@ class ViewFiles:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def stored_bytes(dataset: Path, manifest: Manifest) -> ShardMap | ViewFiles:
+    """Where the stored views of a dataset on this machine are read."""
+    return ShardMap(dataset) if manifest.options["format"] == "tar" else ViewFiles(dataset)
 
 
 def map_file(path: Path) -> mmap.mmap:

@@ -15,7 +15,6 @@ from augcli.manifests.files import replace_file, write_atomic
 from augcli.manifests.manifest import SHARDS_FOLDER
 from augcli.manifests.reading import read_json
 from augcli.shards.sending import WritableFolder
-from augcli.shards.tar import END
 from augcli.shards.writer import ShardWriter
 
 
@@ -45,7 +44,7 @@ class Uploads:
             return
         self._receipts.mkdir(exist_ok=True)
         write_atomic(self._path(name), json.dumps(asdict(Receipt(sha256))))
-        found = self._remote.put(source, f"{SHARDS_FOLDER}/{name}")
+        found = self._remote.put(source, _place(name))
         replace_file(self._path(name), json.dumps(asdict(Receipt(sha256, found.tag))))
 
     def holds(self, name: str, size: int, sha256: str) -> bool:
@@ -54,7 +53,7 @@ class Uploads:
         Raises:
             AugcliError: the other end can't be asked.
         """
-        found, receipt = self._remote.stat(f"{SHARDS_FOLDER}/{name}"), self._receipt(name)
+        found, receipt = self._remote.stat(_place(name)), self._receipt(name)
         if found is None or found.bytes != size:
             return False
         return receipt is None or (found.tag != "" and receipt == Receipt(sha256, found.tag))
@@ -65,7 +64,7 @@ class Uploads:
         Raises:
             AugcliError: the other end can't be asked.
         """
-        found = self._remote.stat(f"{SHARDS_FOLDER}/{name}")
+        found = self._remote.stat(_place(name))
         return found is not None and found.bytes == size
 
     def names(self) -> set[str]:
@@ -85,6 +84,10 @@ class Uploads:
             return Receipt("")
 
 
+def _place(shard: str) -> str:
+    return f"{SHARDS_FOLDER}/{shard}"
+
+
 class UploadWriter(ShardWriter):
     """Writes the tar `temporary`, which is the shard `name` once it is sent."""
 
@@ -92,9 +95,7 @@ class UploadWriter(ShardWriter):
         super().__init__(Path(name), temporary)
         self._uploads = uploads
 
-    def publish(self) -> str:
-        """Finish the tar and send it; its SHA-256."""
-        self._append(END)
+    def _deliver(self, sha256: str) -> None:
+        """Send the whole tar."""
         self._file.close()
-        self._uploads.send(self._temporary, self.path.name, self._digest.hexdigest())
-        return self._digest.hexdigest()
+        self._uploads.send(self._temporary, self.path.name, sha256)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
+from augcli.manifests.cache import cache_folder
 from augcli.manifests.errors import UsageError, unknown_name
+from augcli.manifests.hashing import sha256_bytes
 
 PROTOCOLS: Mapping[str, str] = {
     "s3": "'augcli[s3]'",
@@ -31,6 +34,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)|pipe:")
 _USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/\s'\"?#]*)@")
 _QUERY = re.compile(r"(://[^\s'\"?#]*)[?#][^\s'\"]*")
 _CONTAINER_BEFORE_AT = ("abfs", "abfss")  # abfs://container@account/path
+_NAME_DIGITS = 32
 _SHORT = 6  # characters: what is shorter may be part of any word
 
 
@@ -92,6 +96,11 @@ def parent_of(url: str) -> tuple[str, str]:
 def masked(text: str) -> str:
     """`text` without the users, passwords and queries of the URLs in it."""
     return _QUERY.sub(r"\1", _USER.sub(_without_user, text))
+
+
+def cache_folder_of(url: str, kind: str) -> Path:
+    """The folder in the cache for what is at `url`, whoever has the credentials."""
+    return cache_folder() / kind / sha256_bytes(masked(url).encode())[:_NAME_DIGITS]
 
 
 def _without_user(found: re.Match[str]) -> str:

@@ -73,13 +73,11 @@ class ShardWriter:
         return address
 
     def publish(self) -> str:
-        """Finish the tar, flush it to disk and give it its name; its SHA-256."""
+        """Finish the tar and let it be had under its name; its SHA-256."""
         self._append(END)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        publish(self._temporary, self.path)
-        return self._digest.hexdigest()
+        sha256 = self._digest.hexdigest()
+        self._deliver(sha256)
+        return sha256
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -94,6 +92,13 @@ class ShardWriter:
             self._file.close()  # on a full disk it fails again
         finally:
             self._temporary.unlink(missing_ok=True)
+
+    def _deliver(self, sha256: str) -> None:
+        """Flush the whole tar to disk and give it its name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        publish(self._temporary, self.path)
 
     def _append(self, data: Content) -> None:
         self._file.write(data)

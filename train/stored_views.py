@@ -14,7 +14,7 @@ from augcli.augment.encode import codec_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import Manifest
 from augcli.manifests.samples import numbers
-from augcli.shards.reader import ShardMap, ViewFiles
+from augcli.shards.reader import ShardMap, stored_bytes
 from augcli.shards.remote import RemoteShards
 from augcli.shards.urls import Place
 from augcli.train.views import Labelled, RowFault
@@ -57,10 +57,8 @@ class StoredViews:
     ) -> None:
         """Shards are in `dataset` unless they are `remote`; `rounds` are as many as there are at
         most."""
-        is_tar = manifest.options["format"] == "tar"
-        local = ShardMap if is_tar else ViewFiles
         self._remote = remote
-        self._shards: Shards = remote or local(dataset)
+        self._shards: Shards = remote or stored_bytes(dataset, manifest)
         self._codec_name = str(manifest.options["codec"])
         table = samples.of_split(split, ("offset", "length", "crc32"))
         first = table.slice(0, manifest.splits[split].views_per_round)
