@@ -194,8 +194,8 @@ def read_samples(path: Path, columns: Sequence[str] = SCHEMA_NAMES, **equal: Any
         table = table.cast(pa.schema([_schema().field(name) for name in wanted]))
         table.validate(full=True)
         for column, value in equal.items():
-            wanted = _array([value], INTEGER_BITS.get(column))[0]
-            table = table.filter(pc.equal(table.column(column), wanted))
+            same = _array([value], INTEGER_BITS.get(column))[0]
+            table = table.filter(pc.equal(table.column(column), same))
     except (OSError, pa.ArrowException) as error:
         raise AugcliError(f"{path}: not readable as Parquet: {error}; expand again") from error
     except (KeyError, TypeError, ValueError) as error:

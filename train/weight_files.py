@@ -20,8 +20,6 @@ from augcli.train.forward import Channels
 from augcli.train.models import MODELS
 from augcli.train.torch_files import load_torch
 
-"""A number for each of R, G, B."""
-
 WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod)\.)+")
 """What DistributedDataParallel and torch.compile put before every name."""
 INNER = ("model", "state_dict")

@@ -12,6 +12,11 @@ from augcli.train.evaluation.config import EvaluateConfig
 
 SHARED_LR = "shared"
 DEFAULT_ARMS = "none,on-the-fly,shards"
+SHARED_OPTIONS = (
+    *("model", "stem", "weights", "epochs", "batch_size", "opt", "weight_decay", "sched"),
+    *("label_smoothing", "precision"),
+)
+"""Options that decide a training, and that a comparison has too."""
 
 # Small, so that every arm learns enough in minutes on a CPU for augmentation to show.
 _SIZE = setting(64, "output size in pixels, square", minimum=8, maximum=4096)

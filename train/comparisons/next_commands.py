@@ -7,15 +7,10 @@ from typing import Any
 from augcli.augment.config import ExpandConfig
 from augcli.train.command import command_line
 from augcli.train.comparisons.analysis import Analysis, ArmResult
+from augcli.train.comparisons.config import SHARED_OPTIONS
 from augcli.train.comparisons.measurements import SHARDS, Measurements
 from augcli.train.config import NONE as NO_CHOICE
 from augcli.train.config import TrainConfig
-
-_SHARED = (
-    *("model", "stem", "weights", "epochs", "batch_size", "opt", "weight_decay", "sched"),
-    *("label_smoothing", "precision"),
-)
-"""Options of a training that a benchmark has too."""
 
 
 def next_commands(measurements: Measurements, analysis: Analysis, arm: str) -> list[str]:
@@ -32,7 +27,7 @@ def next_commands(measurements: Measurements, analysis: Analysis, arm: str) -> l
 
 
 def _training(measurements: Measurements, row: ArmResult) -> dict[str, Any]:
-    options = _options(measurements, _SHARED)
+    options = _options(measurements, SHARED_OPTIONS)
     if measurements.config.get("lr") is not None:
         options["lr"] = row.lrs[0]
     residual = row.arm.residual or NO_CHOICE

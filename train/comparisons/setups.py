@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from augcli.manifests.hashing import fingerprint
 from augcli.manifests.manifest import SHARDS_FOLDER
 from augcli.manifests.samples import numbers
-from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
+from augcli.train.comparisons.config import SHARED_OPTIONS, AblateConfig, BenchmarkConfig
 from augcli.train.comparisons.expanding import Stored
 from augcli.train.comparisons.measurements import NONE, ORIGINALS, SHARDS, Arm
 from augcli.train.config import NONE as NO_CHOICE
@@ -24,10 +24,6 @@ from augcli.train.sweeps.config import HOW_ONLY
 
 IN_MEMORY = "auto"
 """What trainings keep: decoded images that fit. No result depends on it."""
-_SHARED = (
-    *("model", "stem", "weights", "epochs", "batch_size", "opt", "weight_decay", "sched"),
-    *("label_smoothing", "precision", "workers", "device"),
-)
 _OF_POLICY = frozenset(("policy", "class_policy"))
 
 
@@ -102,7 +98,10 @@ class Setups:
 
 def shared_options(config: BenchmarkConfig | AblateConfig) -> dict[str, Any]:
     """Options of a comparison that are those of all its trainings, which have one size."""
-    return {**{name: getattr(config, name) for name in _SHARED}, "sizes": NO_CHOICE}
+    return {
+        **{name: getattr(config, name) for name in (*SHARED_OPTIONS, "workers", "device")},
+        "sizes": NO_CHOICE,
+    }
 
 
 def views_identity(stored: Stored, *, policy: bool) -> str:

@@ -79,3 +79,20 @@ class Schedule(ABC):
     def after_epoch(self, state: PlateauState, validation_loss: float | None) -> PlateauState:
         """The state after one more epoch."""
         return state
+
+
+@dataclass(frozen=True)
+class Fall(Schedule):
+    """From the peak to `floor` once, over all `steps`: one cycle."""
+
+    steps: int
+    floor: float
+
+    options = ("warmup_epochs", "min_lr")
+
+    @classmethod
+    def made(cls, config: TrainConfig, span: Span) -> Self:
+        return cls(span.steps, span.floor or 0.0)
+
+    def cycle_ends(self) -> tuple[int, ...]:
+        return (self.steps,)

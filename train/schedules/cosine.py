@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from augcli.train.config import TrainConfig
-from augcli.train.schedules.base import Schedule, Span
+from augcli.train.schedules.base import Fall, Schedule, Span
 from augcli.train.schedules.cycles import Cycles
 
 CYCLE_MULT = 2
@@ -20,27 +20,15 @@ def cosine_between(start: float, end: float, share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class Cosine(Fall):
     """floor + (1 - floor) (1 + cos(pi step / steps)) / 2: one fall over the whole span.
 
     Loshchilov and Hutter 2017, SGDR, equation 5 with a single cycle,
     https://arxiv.org/abs/1608.03983; torch's `CosineAnnealingLR`.
     """
 
-    steps: int
-    floor: float
-
-    options = ("warmup_epochs", "min_lr")
-
-    @classmethod
-    def made(cls, config: TrainConfig, span: Span) -> Self:
-        return cls(span.steps, span.floor or 0.0)
-
     def factor(self, step: int) -> float:
         return cosine_between(1.0, self.floor, step / self.steps)
-
-    def cycle_ends(self) -> tuple[int, ...]:
-        return (self.steps,)
 
 
 @dataclass(frozen=True)
