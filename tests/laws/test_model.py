@@ -41,7 +41,8 @@ from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.keys import sample_key
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, WORK_FOLDER, read_manifest
-from augcli.manifests.samples import ViewRow, read_samples, rows_of
+from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import read_samples, rows_of
 
 SIZE, ALL = 8, 10**6
 CLASSES, SPLITS = ("a", "b"), ("train", "validation")

@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -30,19 +28,17 @@ changes = st.lists(
 
 
 @pytest.fixture(scope="module")
-def fuzz() -> ModuleType:
-    spec = spec_from_file_location("fuzz", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules["fuzz"] = module
-    spec.loader.exec_module(module)
-    return module
+def fuzz() -> Any:
+    import fuzzing.changes
+    import fuzzing.feeding
+    import fuzzing.targets
+
+    return fuzzing
 
 
 @pytest.fixture(scope="module")
-def seeds(fuzz: ModuleType) -> dict[str, list[bytes]]:
-    return {name: target.seeds() for name, target in fuzz.TARGETS.items()}
+def seeds(fuzz: Any) -> dict[str, list[bytes]]:
+    return {name: target.seeds() for name, target in fuzz.targets.TARGETS.items()}
 
 
 TARGETS = ("image", "view", "manifest", "samples", "shard", "checkpoint", "policy", "table")
@@ -50,9 +46,9 @@ TARGETS = ("image", "view", "manifest", "samples", "shard", "checkpoint", "polic
 
 @pytest.mark.parametrize(("target", "share"), [(name, 2) for name in TARGETS[1:]] + [("image", 20)])
 def test_taken_or_refused(
-    fuzz: ModuleType, seeds: dict[str, list[bytes]], target: str, share: int
+    fuzz: Any, seeds: dict[str, list[bytes]], target: str, share: int
 ) -> None:
-    reader, sound = fuzz.TARGETS[target], seeds[target]
+    reader, sound = fuzz.targets.TARGETS[target], seeds[target]
     refusals = reader.refusals()
 
     @settings(max_examples=share * settings.default.max_examples)
@@ -60,8 +56,8 @@ def test_taken_or_refused(
         pick=st.integers(0, 10**6), other=st.integers(0, 10**6), drawn=changes, mended=st.booleans()
     )
     def feed(pick: int, other: int, drawn: list[tuple[Any, ...]], mended: bool) -> None:
-        made = [fuzz.Change(*change) for change in drawn]
-        data = fuzz.changed(
+        made = [fuzz.changes.Change(*change) for change in drawn]
+        data = fuzz.changes.changed(
             sound[pick % len(sound)], made, sound[other % len(sound)], mended=mended
         )
         try:
@@ -73,16 +69,14 @@ def test_taken_or_refused(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_sound_files_are_taken(
-    fuzz: ModuleType, seeds: dict[str, list[bytes]], target: str
-) -> None:
+def test_sound_files_are_taken(fuzz: Any, seeds: dict[str, list[bytes]], target: str) -> None:
     """Else there would be nothing behind the first check to be reached."""
     taken = 0
     for data in seeds[target]:
         try:
-            fuzz.TARGETS[target].feed(data)
+            fuzz.targets.TARGETS[target].feed(data)
             taken += 1
-        except fuzz.TARGETS[target].refusals():
+        except fuzz.targets.TARGETS[target].refusals():
             assert target in ("checkpoint", "table")  # one of two is another kind of file
     assert taken
 
@@ -121,7 +115,7 @@ def fail(data: bytes) -> None:
     ],
 )
 def test_what_goes_wrong_is_found(
-    fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reader: Any, what: str
+    fuzz: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reader: Any, what: str
 ) -> None:
     calls = iter(range(10**6))
     parent = os.getpid()
@@ -130,8 +124,10 @@ def test_what_goes_wrong_is_found(
         if next(calls) > 1 and os.getpid() != parent:
             reader(data)
 
-    target = fuzz.Target(lambda: [b"sound"], feed, lambda: (ValueError,), 1 << 24)
-    monkeypatch.setitem(fuzz.TARGETS, "broken", target)
-    _, _, found = fuzz.feed(fuzz.Feeding("broken", 60.0, 0, 0.2, tmp_path, inputs=3))
+    target = fuzz.targets.Target(lambda: [b"sound"], feed, lambda: (ValueError,), 1 << 24)
+    monkeypatch.setitem(fuzz.targets.TARGETS, "broken", target)
+    _, _, found = fuzz.feeding.feed(
+        fuzz.feeding.Feeding("broken", 60.0, 0, 0.2, tmp_path, inputs=3)
+    )
     assert len(found) == 1 and what in found[0]
     assert Path(found[0].partition(":")[0]).is_file()

@@ -1,0 +1,1 @@
+"""Damaged files for whatever reads files of strangers."""
