@@ -280,7 +280,7 @@ def test_augcli_trains_by_its_command_and_is_evaluated(
     from augcli.cli import main
     from augcli.train.evaluation import evaluating
 
-    def in_this_process(command: list[str], check: bool) -> None:
+    def in_this_process(command: list[str], check: bool, **streams: None) -> None:
         main(command[len(own_recipe.program()) :], standalone_mode=False)
 
     monkeypatch.setattr(subprocess, "run", in_this_process)
@@ -290,6 +290,10 @@ def test_augcli_trains_by_its_command_and_is_evaluated(
     assert outcome.epochs > 0 and outcome.seconds > 0 and outcome.images_per_second > 0
     assert (outcome.validation.images, outcome.test.images) == (9, 9)
     assert str(work.shards) in own_recipe.train_command(work, "shards", Path("out"))
+    assert own_recipe.train_command(work, "fly", Path("out"), ["--seed", "7"])[-2:] == [
+        "--seed",
+        "7",
+    ]
 
 
 def test_torchvision_trains_and_is_evaluated(work: Any) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from augcli.train import EvaluateConfig, TrainConfig, evaluate_run
 from augcli.train.record import RunFolder, read_summary
@@ -36,8 +38,10 @@ def held_size(work: MinutesWork) -> str:
     return str(round(work.size * HELD_LARGER))
 
 
-def train_command(work: MinutesWork, variant: str, out: Path) -> list[str]:
-    """From stored rounds (`shards`), or by augmenting on the `fly`."""
+def train_command(
+    work: MinutesWork, variant: str, out: Path, changed: Sequence[str] = ()
+) -> list[str]:
+    """From stored rounds (`shards`), or by augmenting on the `fly`; `changed` options count."""
     source = {
         "shards": ["--shards", str(work.shards)],
         "fly": ["--data", work.data, "--size", held_size(work)],
@@ -53,14 +57,17 @@ def train_command(work: MinutesWork, variant: str, out: Path) -> list[str]:
         "--out",
         str(out),
     ]
-    return [*program(), "train", *source, *given, *TRAIN_OPTIONS[variant]]
+    return [*program(), "train", *source, *given, *TRAIN_OPTIONS[variant], *changed]
 
 
-def run(work: MinutesWork, variant: str) -> Outcome:
-    """`seconds` are of the whole command; images/s of the training steps in it."""
+def run(
+    work: MinutesWork, variant: str, changed: Sequence[str] = (), log: IO[str] | None = None
+) -> Outcome:
+    """`seconds` are of the whole command, whose words go to `log`; images/s of its steps."""
     folder = RunFolder(work.run / "augcli")
     began = time.perf_counter()
-    subprocess.run(train_command(work, variant, folder.folder), check=True)
+    command = train_command(work, variant, folder.folder, changed)
+    subprocess.run(command, check=True, stdout=log, stderr=log)
     seconds = time.perf_counter() - began
     rows = read_summary(folder.summary)
     training_seconds = sum(row.seconds for row in rows)

@@ -1,0 +1,52 @@
+"""The ablation of the recipe: each part's options are the command's, and the report is right."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augcli.cli import main
+
+
+@pytest.fixture(scope="module")
+def parts() -> Any:
+    import parts
+
+    return parts
+
+
+def test_the_command_has_these_options(parts: Any) -> None:
+    for said, options in parts.PARTS.values():
+        assert said
+        given = [option.format(size=64) for option in options]
+        with main.commands["train"].make_context("train", given) as context:
+            assert context.params
+
+
+def trained(parts: Any, part: str, seed: int, right: int) -> Any:
+    from side_by_side.minutes.outcome import Outcome, Right
+
+    outcome = Outcome(9 + seed, 60.0, 300.0, Right(50, 20, right // 2), Right(50, 20, right // 2))
+    return parts.Trained(part, seed, outcome)
+
+
+def test_differences_are_over_seeds_that_both_have(parts: Any) -> None:
+    done = [
+        trained(parts, "whole", 0, 80),
+        trained(parts, "muon", 0, 70),
+        trained(parts, "whole", 1, 84),
+        trained(parts, "muon", 1, 72),
+        trained(parts, "whole", 2, 90),
+    ]
+    options = argparse.Namespace(minutes=1.5, size=64, data=Path("photos"))
+    lines = parts.report(done, options).splitlines()
+    assert lines[0].startswith("1.5 minutes each, 64 pixels")
+    assert lines[-2] == "| the recipe as it is | 10 | 84.7 | 80.0 84.0 90.0 |  |"
+    assert lines[-1] == (
+        "| AdamW for all weights | 10 | 71.0 | 70.0 72.0 | -11.0 (-23.7 to +1.7) |"
+    )
+    alone = parts.report(done[:2], options).splitlines()
+    assert alone[-1].endswith("| -10.0 |")
