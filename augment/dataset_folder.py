@@ -39,7 +39,7 @@ from augcli.manifests.manifest import (
 )
 from augcli.manifests.reading import read_json
 from augcli.manifests.reference import SPLITS
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples_file import read_samples
 from augcli.manifests.threads import in_threads
 from augcli.shards.file_faults import lost_files
 from augcli.shards.urls import Place

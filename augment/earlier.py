@@ -26,7 +26,8 @@ from augcli.manifests.manifest import (
 )
 from augcli.manifests.reading import parse_json
 from augcli.manifests.reference import Failure, Reference, Sample
-from augcli.manifests.samples import SCHEMA_NAMES, Columns, read_samples
+from augcli.manifests.samples import SCHEMA_NAMES, Columns
+from augcli.manifests.samples_file import read_samples
 from augcli.manifests.threads import in_threads
 
 if TYPE_CHECKING:

@@ -33,7 +33,8 @@ from augcli.manifests.manifest import (
     read_manifest,
 )
 from augcli.manifests.reference import Sample
-from augcli.manifests.samples import ViewRow, read_samples, rows_of
+from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.shards.row_faults import row_faults
 from augcli.shards.verification import rows_by_shard
 

@@ -14,7 +14,7 @@ from augcli.augment.remaking import other_versions
 from augcli.augment.repairing import repair
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import SAMPLES_FILE, Manifest, ShardRecord, read_manifest
-from augcli.manifests.samples import read_samples, rows_of
+from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.manifests.settings import check_settings
 from augcli.shards.fault import Fault
 from augcli.shards.remote_verification import verify_url

@@ -9,22 +9,15 @@ who reads one view can tell that it is the one that was written, without hashing
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import atomic_file
-from augcli.manifests.table_bounds import (
-    MAX_EXPANSION,
-    MIN_EXPANSION_BYTES,
-    check_claims,
-    check_texts,
-)
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
 
@@ -48,7 +41,8 @@ INTEGER_BITS = {"label": 32, "copy": 32, "round": 32, "offset": 64, "length": 64
 
 
 @lru_cache(maxsize=1)
-def _schema() -> pa.Schema:
+def schema() -> pa.Schema:
+    """Of the table in memory."""
     import pyarrow as pa
 
     number = {32: pa.int32(), 64: pa.int64()}
@@ -59,13 +53,13 @@ def _schema() -> pa.Schema:
 
 
 @lru_cache(maxsize=1)
-def _schema_as_read() -> pa.Schema:
-    """With each text of a row group stored once."""
+def schema_as_read() -> pa.Schema:
+    """The same with each text of a row group stored once."""
     import pyarrow as pa
 
     once = pa.dictionary(pa.int32(), pa.string())
     return pa.schema(
-        [(field.name, once if field.type == pa.string() else field.type) for field in _schema()]
+        [(field.name, once if field.type == pa.string() else field.type) for field in schema()]
     )
 
 
@@ -136,17 +130,16 @@ def write_samples(path: Path, groups: Iterable[Columns]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _schema()
     count = 0
-    with atomic_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with atomic_file(path) as file, pq.ParquetWriter(file, schema(), compression="zstd") as writer:
         for columns in groups:
-            arrays = [_array(columns[name], INTEGER_BITS.get(name)) for name in SCHEMA_NAMES]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            arrays = [as_array(columns[name], INTEGER_BITS.get(name)) for name in SCHEMA_NAMES]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema()))
             count += len(columns["key"])
     return count
 
 
-def _array(values: Sequence[Any], bits: int | None) -> pa.Array:
+def as_array(values: Sequence[Any] | npt.NDArray[Any], bits: int | None) -> pa.Array:
     """Integers of `bits`, or texts, as Arrow has them.
 
     `pyarrow.array` would do the same, but imports pandas where there is one: a third of a second.
@@ -165,85 +158,3 @@ def _array(values: Sequence[Any], bits: int | None) -> pa.Array:
     offsets = np.concatenate([np.zeros(1, np.int32), ends.astype(np.int32)])
     buffers = (pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
     return pa.StringArray.from_buffers(len(texts), *buffers)
-
-
-def read_samples(path: Path, columns: Sequence[str] = SCHEMA_NAMES, **equal: Any) -> pa.Table:
-    """The table of stored views, or of those whose columns equal the given values.
-
-    Only `columns` are read, in the table's own order, and those that are compared.
-
-    Raises:
-        AugcliError: missing, torn, with other columns than augcli writes, or with contents that
-            it never writes: far more text than the file has bytes, names outside the dataset.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    # Not `pq.read_table`: it would import pandas where there is one, a third of a second.
-    wanted = [name for name in SCHEMA_NAMES if name in columns or name in equal]
-    texts = [name for name in SCHEMA_NAMES if name not in INTEGER_BITS]
-    try:
-        most_bytes = MAX_EXPANSION * path.stat().st_size + MIN_EXPANSION_BYTES
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
-            check_claims(file.metadata, most_bytes)
-            if not file.schema_arrow.equals(_schema_as_read()):
-                raise ValueError(f"its columns are {', '.join(file.schema_arrow.names)}")
-            table = file.read_row_groups(_groups_with(file.metadata, equal), columns=wanted)
-        check_texts(table, [name for name in texts if name in wanted], most_bytes)
-        table = table.cast(pa.schema([_schema().field(name) for name in wanted]))
-        table.validate(full=True)
-        for column, value in equal.items():
-            same = _array([value], INTEGER_BITS.get(column))[0]
-            table = table.filter(pc.equal(table.column(column), same))
-    except (OSError, pa.ArrowException) as error:
-        raise AugcliError(f"{path}: not readable as Parquet: {error}; expand again") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise AugcliError(f"{path}: not a table of augcli's: {error}; expand again") from error
-    if any(column.null_count for column in table.columns):
-        raise AugcliError(f"{path}: has empty cells, which augcli never writes; expand again")
-    return table
-
-
-def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """A column of integers, or its dictionary's indices, as int64 (rows,).
-
-    `column.to_numpy()` would do the same, but imports pandas where there is one.
-    """
-    import numpy as np
-
-    parts = [np.zeros(0, np.int64)]
-    for chunk in column.chunks:
-        stored = getattr(chunk, "indices", chunk)
-        values = np.frombuffer(stored.buffers()[1], f"int{stored.type.bit_width}")
-        parts.append(values[stored.offset : stored.offset + len(stored)].astype(np.int64))
-    return np.concatenate(parts)
-
-
-def _groups_with(metadata: Any, equal: dict[str, Any]) -> list[int]:
-    """The row groups that may have rows whose columns equal the given values."""
-    numbers = {metadata.schema.column(i).name: i for i in range(metadata.num_columns)}
-
-    def may_have(group: Any) -> bool:
-        for name, value in equal.items():
-            found = group.column(numbers[name]).statistics
-            if found is not None and found.has_min_max and not found.min <= value <= found.max:
-                return False
-        return True
-
-    return [i for i in range(metadata.num_row_groups) if may_have(metadata.row_group(i))]
-
-
-def find_leaks(path: Path) -> Iterator[str]:
-    """Sources of validation and test images whose bytes are those of a training image."""
-    names = ("source", "source_sha256", "split")
-    table = read_samples(path, names, round=0)
-    rows = list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
-    trained = {digest for _, digest, split in rows if split == "train"}
-    return (source for source, digest, split in rows if split != "train" and digest in trained)
-
-
-def rows_of(table: pa.Table) -> list[ViewRow]:
-    """The rows of a table from `read_samples`, as records."""
-    columns = [table.column(name).to_pylist() for name in SCHEMA_NAMES]
-    return [ViewRow(*values) for values in zip(*columns, strict=True)]

@@ -17,7 +17,8 @@ from augcli.manifests.manifest import (
     ShardRecord,
     is_shard_name,
 )
-from augcli.manifests.samples import ViewRow, read_samples, rows_of
+from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.shards.connection import NotThereError
 from augcli.shards.fault import Fault
 from augcli.shards.fetching import OtherBytesError, RemoteFile, RemoteFolder

@@ -15,7 +15,8 @@ from augcli.manifests.manifest import (
     Manifest,
     read_manifest,
 )
-from augcli.manifests.samples import ViewRow, find_leaks, read_samples, rows_of
+from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import find_leaks, read_samples, rows_of
 from augcli.shards.fault import Fault
 from augcli.shards.file_faults import foreign_files, lost_files
 from augcli.shards.row_faults import row_faults

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
-from augcli.manifests.samples import SCHEMA_NAMES, read_samples
+from augcli.manifests.samples import as_array
+from augcli.manifests.samples_file import SamplesFile, as_narrow_array, each_once, numbers
 
-OWN_COLUMNS = ("key", "label", "copy", "round", "shard")
-"""By which the rows are ordered and checked."""
+Order = npt.NDArray[np.int64]
 
 
 class StoredSamples:
@@ -40,56 +42,81 @@ class StoredSamples:
         """Rounds stored of `split`."""
         return self._manifest.rounds if split == "train" else 1
 
-    def of_split(self, split: str, columns: Sequence[str] = SCHEMA_NAMES) -> pa.Table:
+    def of_split(self, split: str, columns: Sequence[str]) -> pa.Table:
         """One row per view, by round, key and copy: the views of round 0, of round 1, …
 
-        Beside `columns` there are always those of `OWN_COLUMNS`.
+        Only `columns` are there: texts each once (dictionaries), integers as narrow as they fit.
 
         Raises:
             AugcliError: not what the manifest says of this split.
         """
-        order = [(name, "ascending") for name in ("round", "key", "copy")]
-        table = read_samples(self._path, (*OWN_COLUMNS, *columns), split=split).sort_by(order)
-        self._check(split, table)
-        return table
+        with SamplesFile(self._path, split=split) as file:
+            order = self._order(split, file)
+            self._check_labels(file.column("label"))
+            self._check_shards(split, file.column("shard"))
+            arrays = [_in_order(file.column(name), order) for name in columns]
+        return pa.Table.from_arrays(arrays, list(columns))
 
-    def _check(self, split: str, table: pa.Table) -> None:
+    def _order(self, split: str, file: SamplesFile) -> Order:
+        """The rows by round, key and copy: int64 (rows,)."""
+        texts = each_once(file.column("key"))
+        sorted_texts = numbers(pa.chunked_array([pc.array_sort_indices(texts.dictionary)]))
+        rank = np.empty(len(sorted_texts), np.int32)
+        rank[sorted_texts] = np.arange(len(rank))
+        keys = rank[numbers(pa.chunked_array([texts]))]
+        copies, rounds = (numbers(file.column(name), np.int32) for name in ("copy", "round"))
+        order: Order = np.lexsort((copies, keys, rounds))
+        self._check_rounds(split, keys[order])
+        return order
+
+    def _check_rounds(self, split: str, keys: npt.NDArray[np.int32]) -> None:
         record, rounds = self._manifest.splits[split], self.rounds(split)
-        if not table.num_rows == record.views == record.views_per_round * rounds:
+        if not len(keys) == record.views == record.views_per_round * rounds:
             raise self._fault(
-                f"has {table.num_rows} {split} rows where {MANIFEST_FILE} has {record.views} "
+                f"has {len(keys)} {split} rows where {MANIFEST_FILE} has {record.views} "
                 f"views: {record.views_per_round} in each of {rounds} rounds"
             )
-        keys, count = table.column("key"), record.views_per_round
-        first = keys.slice(0, count)
-        if not all(keys.slice(turn * count, count).equals(first) for turn in range(rounds)):
+        by_round = keys.reshape(rounds, record.views_per_round)
+        if not (by_round == by_round[0]).all():
             raise self._fault(f"the {split} rounds differ in samples")
-        self._check_labels(table.column("label"))
-        self._check_shards(split, table.column("shard"))
 
-    def _check_labels(self, labels: Any) -> None:
-        if not len(labels):
+    def _check_labels(self, column: pa.ChunkedArray) -> None:
+        if not len(column):
             return
-        least, greatest = pc.min_max(labels).as_py().values()
+        least, greatest = pc.min_max(column).as_py().values()
         classes = len(self._manifest.classes)
         if least < 0 or greatest >= classes:
             raise self._fault(f"has labels {least} to {greatest} for {classes} classes")
 
-    def _check_shards(self, split: str, names: Any) -> None:
-        if self._manifest.options["format"] != "tar":
-            self._check_files(split, names)
-            return
-        known = {shard.name for shard in self._manifest.shards_of(split)}
-        unknown = sorted(set(pc.unique(names).to_pylist()) - known)
-        if unknown:
-            raise self._fault(f"names the shard {unknown[0]}, which is none of the {split} shards")
-
-    def _check_files(self, split: str, names: Any) -> None:
-        """In the folder format each view is a file below its split's folder."""
-        for name in names.to_pylist():
-            parts = name.split("/")
-            if parts[0] != split or len(parts) != 3 or ".." in parts or "\\" in name:
-                raise self._fault(f"names the file {name}, which is none of the {split} views")
+    def _check_shards(self, split: str, column: pa.ChunkedArray) -> None:
+        is_known: Callable[[str], bool]
+        if self._manifest.options["format"] == "tar":
+            kind, plural = "shard", "shards"
+            is_known = {shard.name for shard in self._manifest.shards_of(split)}.__contains__
+        else:
+            kind, plural = "file", "views"
+            is_known = partial(_is_view_file, split=split)
+        for chunk in column.chunks:
+            for name in chunk.dictionary.take(chunk.indices.unique()).to_pylist():
+                if not is_known(name):
+                    raise self._fault(
+                        f"names the {kind} {name}, which is none of the {split} {plural}"
+                    )
 
     def _fault(self, what: str) -> AugcliError:
         return AugcliError(f"{self._path}: {what}; run augcli verify, then expand again")
+
+
+def _is_view_file(name: str, split: str) -> bool:
+    """In the folder format each view is a file below its split's folder."""
+    parts = name.split("/")
+    return parts[0] == split and len(parts) == 3 and ".." not in parts and "\\" not in name
+
+
+def _in_order(column: pa.ChunkedArray, order: Order) -> pa.Array:
+    """A column with its rows in another order: texts each once, integers as narrow as they fit."""
+    if pa.types.is_dictionary(column.type):
+        texts = each_once(column)
+        places = numbers(pa.chunked_array([texts]), np.int32)[order]
+        return pa.DictionaryArray.from_arrays(as_array(places, 32), texts.dictionary)
+    return as_narrow_array(numbers(column)[order])

@@ -13,7 +13,7 @@ from augcli.augment.decode import DecodeError, Pixels
 from augcli.augment.encode import codec_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import Manifest
-from augcli.manifests.samples import numbers
+from augcli.manifests.samples_file import Texts, as_stored
 from augcli.shards.reader import ShardMap, stored_bytes
 from augcli.shards.remote import RemoteShards
 from augcli.shards.urls import Place
@@ -60,17 +60,18 @@ class StoredViews:
         self._remote = remote
         self._shards: Shards = remote or stored_bytes(dataset, manifest)
         self._codec_name = str(manifest.options["codec"])
-        table = samples.of_split(split, ("offset", "length", "crc32"))
-        first = table.slice(0, manifest.splits[split].views_per_round)
-        labels = numbers(first.column("label"))
-        self.samples = Labelled(tuple(first.column("key").to_pylist()), labels)
+        columns = ("key", "label", "shard", "offset", "length", "crc32")
+        table = samples.of_split(split, columns)
+        keys, labels, shards, *places = (column.chunk(0) for column in table.columns)
+        count = manifest.splits[split].views_per_round
+        first = keys.slice(0, count)
+        self.samples = Labelled(
+            Texts(first.dictionary.take(first.indices)), as_stored(labels)[:count].astype(np.int64)
+        )
         self.rounds = rounds or samples.rounds(split)
-        named = table.column("shard").dictionary_encode().unify_dictionaries()
-        self._shard_names: list[str] = named.chunk(0).dictionary.to_pylist() if len(named) else []
-        self._shard_numbers = numbers(named)
-        self._offsets = numbers(table.column("offset"))
-        self._lengths = numbers(table.column("length"))
-        self._checksums = numbers(table.column("crc32"))
+        self._shard_names: list[str] = shards.dictionary.to_pylist()
+        self._shard_numbers = as_stored(shards)
+        self._offsets, self._lengths, self._checksums = map(as_stored, places)
         self._checked = np.zeros(len(self._offsets), np.bool_)
         self._pixels_at: int | None = None
         pixels_at = codec_named(self._codec_name).pixels_at
@@ -116,8 +117,7 @@ class StoredViews:
     def shards_of_round(self, epoch: int) -> npt.NDArray[np.int64]:
         """The number of the shard that holds each sample's view of `epoch`: int64 (samples,)."""
         start = (epoch % self.rounds) * len(self.samples)
-        shards: npt.NDArray[np.int64] = self._shard_numbers[start : start + len(self.samples)]
-        return shards
+        return self._shard_numbers[start : start + len(self.samples)].astype(np.int64)
 
     def close(self) -> None:
         """Forget all maps."""
@@ -129,7 +129,7 @@ class StoredViews:
         images = out.reshape(len(out), -1)
         size = images.shape[1]
         mapped, names, copy = self._shards.mapped, self._shard_names, np.copyto
-        starts = (self._offsets[rows] + self._pixels_at).tolist()
+        starts = (self._offsets[rows].astype(np.int64) + self._pixels_at).tolist()
         for image, shard, start in zip(
             images, self._shard_numbers[rows].tolist(), starts, strict=True
         ):

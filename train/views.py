@@ -8,9 +8,10 @@ are uint8 RGB of shape (size, size, 3).
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +27,7 @@ RowFault = tuple[int, str]
 class Labelled:
     """The samples of a split, sorted by key: `labels` int64, shape (samples,)."""
 
-    keys: tuple[str, ...]
+    keys: Sequence[str]
     labels: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -35,12 +36,11 @@ class Labelled:
     @cached_property
     def ids(self) -> npt.NDArray[np.uint64]:
         """A 64-bit hash of each key, and of which of its views it is: uint64 (samples,)."""
-        seen = Counter[str]()
         digests = bytearray()
-        for key in self.keys:
-            turn = seen[key].to_bytes(8, "little")
-            seen[key] += 1
-            digests += hashlib.blake2b(key.encode(), digest_size=8, salt=turn).digest()
+        for key, views in groupby(self.keys):
+            for turn, _ in enumerate(views):
+                salt = turn.to_bytes(8, "little")
+                digests += hashlib.blake2b(key.encode(), digest_size=8, salt=salt).digest()
         return np.frombuffer(bytes(digests), "<u8")
 
 

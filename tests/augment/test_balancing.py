@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from augcli.augment import ExpandConfig, expand
 from augcli.cli import main
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 from augcli.train.batch import Batch
 from augcli.train.config import TrainConfig

@@ -15,7 +15,7 @@ from augcli.augment.remaking import manifest_recipe
 from augcli.cli import main
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import read_manifest
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 
 

@@ -14,7 +14,7 @@ from augcli.augment import ExpandConfig, expand
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import SHARDS_FOLDER
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 from augcli.train import TrainConfig, train
 

@@ -21,7 +21,7 @@ from augcli.augment import finish as finish_module
 from augcli.augment.dataset_folder import IDENTITY_FILE
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, WORK_FOLDER, read_manifest
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 
 Files = dict[str, bytes]

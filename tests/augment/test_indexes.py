@@ -28,7 +28,7 @@ from augcli.manifests.manifest import (
     read_manifest,
     wids_file,
 )
-from augcli.manifests.samples import read_samples, rows_of
+from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.shards import verify
 from augcli.shards.reader import ShardMap
 

@@ -21,7 +21,8 @@ from augcli.augment.views import View, ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import exclusive_lock
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, WORK_FOLDER, read_manifest
-from augcli.manifests.samples import ViewRow, read_samples, rows_of
+from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import read_samples, rows_of
 
 FORMATS = ["tar", "folder"]
 ALL = 10**6

@@ -10,15 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.samples import (
-    SCHEMA_NAMES,
-    ViewRow,
-    columns_of,
-    joined,
-    read_samples,
-    rows_of,
-    write_samples,
-)
+from augcli.manifests.samples import SCHEMA_NAMES, ViewRow, columns_of, joined, write_samples
+from augcli.manifests.samples_file import read_samples, rows_of
 
 ROW = ViewRow(
     key="cat-1",

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.samples import INTEGER_BITS, SCHEMA_NAMES, read_samples
+from augcli.manifests.samples import INTEGER_BITS, SCHEMA_NAMES
+from augcli.manifests.samples_file import read_samples
 from augcli.manifests.table_bounds import check_claims
 
 ROWS = 50_000

@@ -15,7 +15,7 @@ from PIL import Image
 from augcli.augment import ExpandConfig, expand
 from augcli.augment.encode import codec_named
 from augcli.manifests.manifest import SAMPLES_FILE, SHARDS_FOLDER, Manifest, read_manifest
-from augcli.manifests.samples import read_samples, rows_of
+from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.shards.reader import ShardMap
 
 CODECS = {"jpeg": "jpg", "png": "png", "webp": "webp", "npy": "npy"}

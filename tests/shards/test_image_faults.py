@@ -15,7 +15,8 @@ from augcli.augment import ExpandConfig, expand
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import SAMPLES_FILE, SHARDS_FOLDER, read_manifest
-from augcli.manifests.samples import ViewRow, read_samples, rows_of
+from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.shards import verify
 from augcli.shards.image_faults import LISTED, image_faults
 

@@ -21,7 +21,8 @@ from augcli.manifests.manifest import (
     SHARDS_FOLDER,
     read_manifest,
 )
-from augcli.manifests.samples import ViewRow, read_samples, rows_of
+from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.shards import verify
 
 TRAIN = "train-r001-00000.tar"

@@ -16,7 +16,7 @@ import pytest
 from augcli.augment.config import ExpandConfig
 from augcli.augment.expansion import expand
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples_file import read_samples
 from augcli.train.config import TrainConfig
 from augcli.train.run import train
 from augcli.train.sources import open_sources

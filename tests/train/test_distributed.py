@@ -281,7 +281,7 @@ def dataset(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def damaged(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One training image in round 0 and one of validation can't be read."""
-    from augcli.manifests.samples import read_samples
+    from augcli.manifests.samples_file import read_samples
 
     out = Path(shutil.copytree(dataset, tmp_path_factory.mktemp("damaged") / "expanded"))
     table = read_samples(out / "samples.parquet").to_pylist()

@@ -20,7 +20,7 @@ from augcli.augment.config import ExpandConfig
 from augcli.augment.expansion import expand
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import sha256_file
-from augcli.manifests.samples import read_samples
+from augcli.manifests.samples_file import read_samples
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress
 from augcli.train.run import train

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from augcli.manifests.hashing import fingerprint
 from augcli.manifests.manifest import SHARDS_FOLDER
-from augcli.manifests.samples import numbers
+from augcli.manifests.samples_file import numbers
 from augcli.train.comparisons.config import SHARED_OPTIONS, AblateConfig, BenchmarkConfig
 from augcli.train.comparisons.expanding import Stored
 from augcli.train.comparisons.measurements import NONE, ORIGINALS, SHARDS, Arm
@@ -77,7 +77,7 @@ class Setups:
         if arm.source not in (SHARDS, ORIGINALS):
             sizes = [file.path.stat().st_size for file in self._sources(arm)]
             return statistics.fmean(sizes)
-        rows = self._samples(arm).of_split("train", ("length",))
+        rows = self._samples(arm).of_split("train", ("round", "length"))
         first = rows.filter(pc.less(rows.column("round"), arm.rounds))
         return float(numbers(first.column("length")).mean())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from augcli.train.views import Views
 class Predictions:
     """Of all samples of a split, in the order of their keys."""
 
-    keys: tuple[str, ...]
+    keys: Sequence[str]
     labels: npt.NDArray[np.int64]
     """True classes (N,)."""
     probabilities: Probabilities

@@ -59,10 +59,10 @@ class PeerWork:
     def stored(self) -> Iterator[tuple[bytes, int]]:
         """That round's images as they are stored, and their labels."""
         manifest, dataset = self.manifest, Path(self.dataset)
-        table = StoredSamples(dataset, manifest).of_split("train")
-        number, names = min(ROUND, manifest.rounds - 1), ("round", "shard", "offset", "length")
-        columns = [table.column(name).to_pylist() for name in (*names, "label")]
-        shards = ShardMap(dataset)
+        names = ("round", "shard", "offset", "length", "label")
+        table = StoredSamples(dataset, manifest).of_split("train", names)
+        number, shards = min(ROUND, manifest.rounds - 1), ShardMap(dataset)
+        columns = [column.to_pylist() for column in table.columns]
         for at, shard, offset, length, label in zip(*columns, strict=True):
             if at == number:
                 yield bytes(shards.read(shard, offset, length)), label
