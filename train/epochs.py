@@ -22,9 +22,10 @@ from augcli.train.config import TrainConfig
 from augcli.train.ending import BUDGET, why_ended
 from augcli.train.epoch import Progress, StopAsked, train_epoch
 from augcli.train.evaluate import Evaluation, evaluate
+from augcli.train.event_log import EventLog
 from augcli.train.identity import split_samples
 from augcli.train.pictures import LiveCurves
-from augcli.train.record import EventLog, Row, RunFolder, add_skipped, write_summary
+from augcli.train.record import Row, RunFolder, add_skipped, write_summary
 from augcli.train.saving import best_of, checkpoint_of, save_by_first
 from augcli.train.snapshots import keep_snapshot
 from augcli.train.state import RunState

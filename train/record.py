@@ -14,7 +14,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import yaml
@@ -210,40 +209,3 @@ def read_record(path: Path) -> dict[str, Any]:
     if record.get("version") != VERSION:
         raise AugcliError(f"{path}: version {record.get('version')}, this augcli reads {VERSION}")
     return record
-
-
-class EventLog:
-    """TensorBoard events of the run; steps are epochs, from 1."""
-
-    def __init__(self, folder: Path, done_epochs: int) -> None:
-        """Write into `folder`; events after epoch `done_epochs` from an earlier start are void."""
-        from tensorboardX import SummaryWriter
-
-        self._writer = SummaryWriter(str(folder), purge_step=done_epochs + 1)
-
-    def __enter__(self) -> EventLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._writer.close()
-
-    def add(self, row: Row) -> None:
-        """Log `row` and flush, so that a dashboard shows it while training goes on."""
-        scalars = {
-            "loss/train": row.train_loss,
-            "loss/validation": row.val_loss,
-            "accuracy/train": row.train_accuracy,
-            "accuracy/validation": row.val_accuracy,
-            "lr": row.lr,
-            "speed/images_per_second": row.images_per_second,
-            "speed/data_wait_share": row.data_wait_seconds / row.seconds if row.seconds else 0.0,
-        }
-        for name, value in scalars.items():
-            if value is not None:
-                self._writer.add_scalar(name, value, row.epoch)
-        self._writer.flush()
