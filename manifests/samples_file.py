@@ -92,6 +92,20 @@ class SamplesFile:
             )
         return column if self._mask is None else column.filter(self._mask)
 
+    def texts(self, name: str) -> pa.DictionaryArray:
+        """A column of texts with one dictionary for all rows.
+
+        Raises:
+            AugcliError: as `column`; or there are 2 GiB of different texts.
+        """
+        import pyarrow as pa
+
+        column = self.column(name)
+        if not column.num_chunks:
+            return pa.DictionaryArray.from_arrays(as_array([], 32), as_array([], None))
+        with self._told():
+            return column.unify_dictionaries().combine_chunks()
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
@@ -217,15 +231,6 @@ def as_narrow_array(values: npt.NDArray[np.int64]) -> pa.Array:
     )
     buffer = pa.py_buffer(values.astype(kind))
     return pa.Array.from_buffers(getattr(pa, kind)(), len(values), [None, buffer])
-
-
-def each_once(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """A column of texts with one dictionary for all of its rows."""
-    import pyarrow as pa
-
-    if not column.num_chunks:
-        return pa.DictionaryArray.from_arrays(as_array([], 32), as_array([], None))
-    return column.unify_dictionaries().combine_chunks()
 
 
 def find_leaks(path: Path) -> Iterator[str]:

@@ -15,7 +15,13 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
 from augcli.manifests.samples import as_array
-from augcli.manifests.samples_file import SamplesFile, as_narrow_array, each_once, numbers
+from augcli.manifests.samples_file import (
+    TEXTS,
+    SamplesFile,
+    as_narrow_array,
+    as_stored,
+    numbers,
+)
 
 Order = npt.NDArray[np.int64]
 
@@ -54,16 +60,16 @@ class StoredSamples:
             order = self._order(split, file)
             self._check_labels(file.column("label"))
             self._check_shards(split, file.column("shard"))
-            arrays = [_in_order(file.column(name), order) for name in columns]
+            arrays = [_in_order(file, name, order) for name in columns]
         return pa.Table.from_arrays(arrays, list(columns))
 
     def _order(self, split: str, file: SamplesFile) -> Order:
         """The rows by round, key and copy: int64 (rows,)."""
-        texts = each_once(file.column("key"))
-        sorted_texts = numbers(pa.chunked_array([pc.array_sort_indices(texts.dictionary)]))
-        rank = np.empty(len(sorted_texts), np.int32)
-        rank[sorted_texts] = np.arange(len(rank))
-        keys = rank[numbers(pa.chunked_array([texts]))]
+        texts = file.texts("key")
+        in_order = as_stored(pc.array_sort_indices(texts.dictionary))
+        rank = np.empty(len(in_order), np.int32)
+        rank[in_order] = np.arange(len(rank))
+        keys = rank[as_stored(texts)]
         copies, rounds = (numbers(file.column(name), np.int32) for name in ("copy", "round"))
         order: Order = np.lexsort((copies, keys, rounds))
         self._check_rounds(split, keys[order])
@@ -77,7 +83,7 @@ class StoredSamples:
                 f"views: {record.views_per_round} in each of {rounds} rounds"
             )
         by_round = keys.reshape(rounds, record.views_per_round)
-        if not (by_round == by_round[0]).all():
+        if not (by_round == by_round[:1]).all():
             raise self._fault(f"the {split} rounds differ in samples")
 
     def _check_labels(self, column: pa.ChunkedArray) -> None:
@@ -113,10 +119,11 @@ def _is_view_file(name: str, split: str) -> bool:
     return parts[0] == split and len(parts) == 3 and ".." not in parts and "\\" not in name
 
 
-def _in_order(column: pa.ChunkedArray, order: Order) -> pa.Array:
+def _in_order(file: SamplesFile, name: str, order: Order) -> pa.Array:
     """A column with its rows in another order: texts each once, integers as narrow as they fit."""
-    if pa.types.is_dictionary(column.type):
-        texts = each_once(column)
-        places = numbers(pa.chunked_array([texts]), np.int32)[order]
-        return pa.DictionaryArray.from_arrays(as_array(places, 32), texts.dictionary)
-    return as_narrow_array(numbers(column)[order])
+    if name in TEXTS:
+        texts = file.texts(name)
+        return pa.DictionaryArray.from_arrays(
+            as_array(as_stored(texts)[order], 32), texts.dictionary
+        )
+    return as_narrow_array(numbers(file.column(name))[order])

@@ -16,7 +16,6 @@ from augcli.manifests.samples_file import (
     Texts,
     as_narrow_array,
     as_stored,
-    each_once,
     numbers,
     read_samples,
 )
@@ -56,7 +55,7 @@ def path(tmp_path: Path) -> Path:
 def test_rows_with_these_values(path: Path, equal: dict[str, str | int], keys: str) -> None:
     with SamplesFile(path, **equal) as file:
         assert "".join(file.column("key").to_pylist()) == keys
-        once = each_once(file.column("key"))
+        once = file.texts("key")
         assert "".join(once.to_pylist()) == keys
         assert len(numbers(file.column("offset"))) == len(keys)
     assert "".join(read_samples(path, ("key",), **equal).column("key").to_pylist()) == keys
@@ -64,7 +63,7 @@ def test_rows_with_these_values(path: Path, equal: dict[str, str | int], keys: s
 
 def test_a_text_is_in_memory_once(path: Path) -> None:
     with SamplesFile(path, split="train") as file:
-        assert sorted(each_once(file.column("shard")).dictionary.to_pylist()) == [
+        assert sorted(file.texts("shard").dictionary.to_pylist()) == [
             "train-r000-00000.tar",
             "train-r001-00000.tar",
             "val-r000-00000.tar",  # of a row group that is both

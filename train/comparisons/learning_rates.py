@@ -14,7 +14,7 @@ from augcli.train.comparisons.expanding import digest_of
 from augcli.train.comparisons.measurements import read_record, write_record
 from augcli.train.comparisons.trainings import Wanted
 from augcli.train.rates.beginning import range_test_of
-from augcli.train.rates.config import RULE_NAMES
+from augcli.train.rates.picking import picked
 from augcli.train.rates.picture import draw_range_test
 from augcli.train.sources import open_sources
 from augcli.train.step import choose_device
@@ -49,11 +49,11 @@ def found_rate(folder: Path, wanted: Wanted, tell: Callable[[str], None]) -> flo
     picture = folder / f"{name}.png"
     draw_range_test(picture, test)
     try:
-        rule, lr = test.pick(RULE_NAMES[0])
+        found = picked(test, config)
     except AugcliError as error:
         raise AugcliError(
             f"{wanted.arm}: {error}; give a number with --lr: see {picture}"
         ) from error
-    write_record(record, KeptRate(wanted.decided, lr, rule))
-    tell(f"{wanted.arm}: learning rate {lr:g}, by the rule {rule}: look at {picture}")
-    return lr
+    write_record(record, KeptRate(wanted.decided, found.lr, found.rule))
+    tell(f"{wanted.arm}: learning rate {found.lr:g}, {found.why}: look at {picture}")
+    return found.lr

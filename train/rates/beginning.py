@@ -19,7 +19,7 @@ from augcli.train.config import AUTO_LR, TrainConfig
 from augcli.train.learner import build_learner
 from augcli.train.optimizers import optimiser_of, resolve_lr
 from augcli.train.random_state import own_random_state, seed_draws
-from augcli.train.rates.config import RULE_NAMES
+from augcli.train.rates.picking import Picked, picked
 from augcli.train.rates.picture import draw_range_test
 from augcli.train.rates.range_test import RangeTest, Report, Sweep, find_lr, training_batches
 from augcli.train.record import RunFolder
@@ -127,9 +127,9 @@ def found_rate(
         open_config, sources, device, sweep, together=together, stop=stop, report=report
     )
     with together.one_voice():
-        rule, lr = _picked(test)
-    tell(f"--lr auto: {lr:g}, by the rule {rule}: look at {run.lr_find_picture}")
-    return FoundRate(lr, test)
+        found = _picked(test, open_config)
+    tell(f"--lr auto: {found.lr:g}, {found.why}: look at {run.lr_find_picture}")
+    return FoundRate(found.lr, test)
 
 
 def _check_alone(config: TrainConfig) -> None:
@@ -140,9 +140,9 @@ def _check_alone(config: TrainConfig) -> None:
         )
 
 
-def _picked(test: RangeTest) -> tuple[str, float]:
+def _picked(test: RangeTest, config: TrainConfig) -> Picked:
     try:
-        return test.pick(RULE_NAMES[0])
+        return picked(test, config)
     except AugcliError as error:
         raise AugcliError(
             f"--lr {AUTO_LR}: {error}; give a number, after a look at the picture of augcli lr-find"

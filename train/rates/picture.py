@@ -9,6 +9,7 @@ import numpy as np
 
 from augcli.train import pictures
 from augcli.train.rates.range_test import EXPONENTIAL, RangeTest
+from augcli.train.rates.rules import SKIPPED_SHARE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,11 +44,15 @@ def draw_range_test(path: Path, test: RangeTest) -> None:
 
 
 def _set_heights(axes: Axes, test: RangeTest) -> None:
-    """As far as the curve falls fills the picture: a diverging loss leaves it at the top."""
+    """As far as the curve falls fills the picture: a diverging loss leaves it at the top.
+
+    The first steps, before the average has settled, are not where it is lowest.
+    """
     if not test.losses:
         return
     smoothed = np.asarray(test.smoothed)
-    lowest = int(smoothed.argmin())
+    settled = min(int(test.sweep.steps * SKIPPED_SHARE), len(smoothed) - 1)
+    lowest = settled + int(smoothed[settled:].argmin())
     before = [*test.losses[: lowest + 1], *test.smoothed[: lowest + 1]]
     low, high = min(*before, float(smoothed[lowest])), max(before)
     fall = max(high - low, 0.05 * high, 1e-6)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
@@ -33,6 +34,8 @@ from augcli.train.stop import Interrupted, StopRequest
 from augcli.train.together import Together
 
 SMOOTHING = 0.98
+CHANCE = 2.0
+"""Standard errors that a fall may have by chance."""
 """Share of the average so far in the next one."""
 DIVERGED = 4.0
 """Times its lowest value so far, the smoothed loss ends the test."""
@@ -101,6 +104,21 @@ class RangeTest:
         reasons = "; ".join(f"{name}: {said.reason}" for name, said in self.suggestions.items())
         raise AugcliError(f"the range test finds no learning rate: {reasons}")
 
+    def falls_after(self, rate: float) -> bool:
+        """Whether the smoothed loss falls further after `rate` than by chance.
+
+        That is twice the standard error of the difference between there and its lowest value after:
+        an average of independent batches, whose losses spread as those of neighbours differ.
+        """
+        smoothed, losses = np.asarray(self.smoothed), np.asarray(self.losses)
+        place = min(int(np.searchsorted(self.rates, rate)), len(smoothed) - 1)
+        lowest = place + int(smoothed[place:].argmin())
+        if lowest == place:
+            return False
+        spread = float(np.diff(losses[: lowest + 1]).std()) / math.sqrt(2)
+        error = spread * math.hypot(_standard_error(place + 1), _standard_error(lowest + 1))
+        return bool(smoothed[place] - smoothed[lowest] > CHANCE * error)
+
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
         return {
@@ -115,6 +133,12 @@ class RangeTest:
             "losses": list(self.losses),
             "smoothed": list(self.smoothed),
         }
+
+
+def _standard_error(steps: int) -> float:
+    """Of the corrected exponential average of so many independent values that spread by 1."""
+    left = SMOOTHING**steps
+    return math.sqrt((1 - SMOOTHING) / (1 + SMOOTHING) * (1 + left) / (1 - left))
 
 
 def find_lr(

@@ -30,4 +30,7 @@ def print_range_test(result: LrFindResult, console: Console) -> None:
         print_line("no rule finds a learning rate", console)
     else:
         print_line(f"recommended {result.lr:g}, by {result.rule}: {result.command}", console)
+        if result.lr is not None and not test.falls_after(result.lr):
+            doubt = "after it the loss falls no further than it varies from batch to batch: chance"
+            print_line(f"• {doubt} may have chosen it, look at the picture", console, wrapped=True)
     print_line(f"look at     {result.plot}", console)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from augcli.train.batch import Batch, Sources
 from augcli.train.config import OPTIMISERS, TrainConfig
 from augcli.train.learner import Learner, build_learner
 from augcli.train.optimizers import optimiser_of, resolve_lr, set_lr
-from augcli.train.rates.range_test import RangeTest, Sweep, find_lr, training_batches
+from augcli.train.rates.picking import picked
+from augcli.train.rates.range_test import RangeTest, Sweep, _Trace, find_lr, training_batches
 from augcli.train.rates.rules import Suggestion
 from augcli.train.residual import Mixed
 from augcli.train.step import Step
@@ -211,3 +212,33 @@ def test_where_a_rule_finds_nothing_the_next_one_is_asked() -> None:
     test = RangeTest(Sweep(), (), (), (), None, said)
     assert test.pick("steep") == ("slide", 0.12)
     assert test.pick("valley") == ("valley", 0.01)
+
+
+def seen(losses: Sequence[float]) -> RangeTest:
+    """A test that saw these losses, from one rate to the next, and has no suggestions."""
+    trace = _Trace(Sweep())
+    for number, loss in enumerate(losses):
+        trace.add(Sweep().rate(number), loss)
+    return trace.judged()
+
+
+def test_a_fall_is_told_from_chance() -> None:
+    """The loss of weights that have learnt already only varies, until it rises."""
+    varying = np.random.default_rng(0).normal(1.3, 0.15, (200, 100))
+    falls = [seen(losses).falls_after(Sweep().rate(20)) for losses in varying]
+    assert np.mean(falls) < 0.1
+    falling = varying - np.clip(np.linspace(-0.5, 1.5, 100), 0, 1)
+    assert np.mean([seen(losses).falls_after(Sweep().rate(20)) for losses in falling]) > 0.9
+    rising = seen(varying[0] + np.linspace(0, 3, 100))
+    assert not rising.falls_after(Sweep().rate(50))
+    assert not rising.falls_after(1e9), "beyond the last rate nothing falls"
+
+
+def test_what_may_be_chance_is_not_taken() -> None:
+    rng = np.random.default_rng(1)
+    level = seen(rng.normal(1.3, 0.15, 100) + np.clip(np.linspace(-4, 2, 100), 0, 2))
+    chance = picked(level, TrainConfig(weights="best.pt"))
+    assert (chance.rule, chance.lr) == ("default", resolve_lr("adamw", None))
+    assert "the optimiser's default: after" in chance.why
+    fallen = seen(2.4 - 2 * np.clip(np.linspace(-1, 1, 100), 0, 1) + rng.normal(0, 0.05, 100))
+    assert picked(fallen, TrainConfig()).rule == "steep"
