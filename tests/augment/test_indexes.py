@@ -120,7 +120,7 @@ def test_wids_index_describes_the_files(dataset: Path) -> None:
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset leaves that to gc
 @pytest.mark.parametrize("split", SPLITS)
 def test_timm(dataset: Path, split: str) -> None:
-    from timm.data import create_dataset
+    create_dataset = pytest.importorskip("timm.data").create_dataset
 
     root = str(dataset / SHARDS_FOLDER)
     if codec_of(dataset) == "npy":  # refused, rather than read as an empty dataset
@@ -136,7 +136,7 @@ def test_timm(dataset: Path, split: str) -> None:
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("dataset", ["jpeg"], indirect=True)
 def test_timm_trains_on_every_view_of_all_rounds(dataset: Path) -> None:
-    from timm.data import create_dataset
+    create_dataset = pytest.importorskip("timm.data").create_dataset
 
     root = str(dataset / SHARDS_FOLDER)
     views = create_dataset("wds/", root=root, split="train", is_training=True, batch_size=6)
@@ -163,7 +163,7 @@ def test_hugging_face_takes_no_index_for_a_shard(
 ) -> None:
     """Given a folder it sorts all files into splits by words in their names."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    from datasets import load_dataset
+    load_dataset = pytest.importorskip("datasets").load_dataset
 
     loaded = load_dataset("webdataset", data_dir=str(dataset / folder), streaming=True)
     records = read_manifest(dataset).splits

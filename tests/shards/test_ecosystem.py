@@ -85,7 +85,7 @@ def test_hugging_face_datasets(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    from datasets import load_dataset
+    load_dataset = pytest.importorskip("datasets").load_dataset
 
     manifest = read_manifest(dataset)
     extension = CODECS[str(manifest.options["codec"])]
@@ -105,7 +105,7 @@ def test_hugging_face_datasets(
 def test_hugging_face_reads_the_card(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`load_dataset(FOLDER)` finds splits and shards from the front matter of README.md."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    from datasets import load_dataset
+    load_dataset = pytest.importorskip("datasets").load_dataset
 
     manifest = read_manifest(dataset)
     streamed = load_dataset(str(dataset), streaming=True)
