@@ -39,8 +39,8 @@ class RecipeConfig:
     )
     lr_mult: float = setting(
         3.0,
-        "unfrozen, each layer group learns so many times as fast as the one before it: 3, or 10 "
-        "where the data are like those of the pre-training",
+        "unfrozen, each third of the network learns so many times as fast as the one before it: "
+        "3, or 10 where the data are like those of the pre-training",
         minimum=1.0,
     )
     head_epochs: int = setting(2, "epochs of the head on cached activations", minimum=1)

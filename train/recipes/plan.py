@@ -20,6 +20,10 @@ AUTO = "auto"
 HEAD_ONLY = -1
 
 
+STEPS_OF_COURSE = 2
+"""Of the learning rate, between its three layer groups."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One training of the recipe."""
@@ -66,19 +70,24 @@ def head_steps(config: RecipeConfig, shards: str) -> list[Step]:
     return [first, second]
 
 
-def cycle_step(config: RecipeConfig, shards: str, number: int) -> Step:
-    """Cycle `number`, from 1, of all layers, each longer than the last."""
+def cycle_step(config: RecipeConfig, shards: str, number: int, groups: int) -> Step:
+    """Cycle `number`, from 1, of all layers, each longer than the last.
+
+    The course cuts a network into three groups; of the model's `groups` layer groups each learns
+    so much faster than the one before it that from the first to the head it is as much.
+    """
     epochs = config.cycle_len * config.cycle_mult ** (number - 1)
+    faster = config.lr_mult ** (STEPS_OF_COURSE / (groups - 1))
     return Step(
         f"all-cycle-{number}",
-        f"all layers learn, each group {config.lr_mult:g} times as fast as the one before it, for "
-        f"a cycle of {_epochs(epochs)}",
+        f"all layers learn, each of {groups} groups {faster:.3g} times as fast as the one before "
+        f"it, for a cycle of {_epochs(epochs)}",
         dataclasses.replace(
             _base(config, shards),
             epochs=epochs,
             sched="cosine",
             warmup_epochs=0.0,
-            lr_mult=config.lr_mult,
+            lr_mult=float(f"{faster:.3g}"),
             lr=_lr(config),
         ),
         unfrozen=True,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from augcli.augment.config import DEFAULT_DATASET, DEFAULT_SIZE, ExpandConfig
 from augcli.augment.expansion import expand
 from augcli.manifests.errors import UsageError
@@ -18,6 +20,7 @@ from augcli.train.command import command_line
 from augcli.train.epoch import Progress
 from augcli.train.faults import told
 from augcli.train.finish import TrainResult
+from augcli.train.layer_groups import layer_groups
 from augcli.train.models import check_model_name
 from augcli.train.recipes.config import RecipeConfig
 from augcli.train.recipes.plan import (
@@ -30,6 +33,7 @@ from augcli.train.recipes.plan import (
 )
 from augcli.train.record import Row, RunFolder
 from augcli.train.run import train
+from augcli.train.trained import load_trained
 from augcli.train.world import world_of_environment
 
 DATA, STEPS = "data", "steps"
@@ -157,10 +161,12 @@ class _Running:
 
     def cycles(self) -> None:
         """Train all layers, in longer and longer cycles, until that gains nothing."""
+        trained = load_trained(RunFolder(self.done[-1].result.folder).best, torch.device("cpu"))
+        groups = len(layer_groups(trained.model, self._config.model))
         ends: list[Row] = []
         lr = None
         for number in range(1, self._config.max_cycles + 1):
-            done = self._run(cycle_step(self._config, self._shards, number), lr=lr)
+            done = self._run(cycle_step(self._config, self._shards, number, groups), lr=lr)
             lr, end = done.lr, done.result.rows[-1]
             judgement = judge(ends, end)
             self.done[-1] = dataclasses.replace(done, judgement=judgement)

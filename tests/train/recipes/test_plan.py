@@ -27,15 +27,26 @@ def test_the_head_learns_on_activations_first_and_then_on_views() -> None:
 
 def test_cycles_of_all_layers_grow() -> None:
     config = RecipeConfig(cycle_len=2, cycle_mult=3, lr_mult=10.0)
-    steps = [cycle_step(config, "data", number) for number in (1, 2, 3)]
+    steps = [cycle_step(config, "data", number, groups=3) for number in (1, 2, 3)]
     assert [step.config.epochs for step in steps] == [2, 6, 18]
     for step in steps:
         assert step.unfrozen and step.config.freeze_to == 0 and step.config.freeze_bn is None
         assert step.config.lr_mult == 10.0 and step.config.lr == AUTO
 
 
+@pytest.mark.parametrize(("groups", "each"), [(2, 9.0), (3, 3.0), (5, 1.73), (6, 1.55)])
+def test_the_head_learns_as_much_faster_than_the_stem_whatever_the_groups(
+    groups: int, each: float
+) -> None:
+    step = cycle_step(RecipeConfig(lr_mult=3.0), "data", 1, groups)
+    assert step.config.lr_mult == each
+    assert f"each of {groups} groups {each:g} times as fast" in step.does
+
+
 def test_a_training_goes_on_with_what_the_last_one_left() -> None:
-    step = continued(cycle_step(RecipeConfig(), "data", 2), Path("steps"), Path("x/last.pt"), 0.02)
+    step = continued(
+        cycle_step(RecipeConfig(), "data", 2, groups=5), Path("steps"), Path("x/last.pt"), 0.02
+    )
     assert step.config.out == Path("steps/all-cycle-2")
     assert (step.config.weights, step.config.lr) == ("x/last.pt", 0.02)
     assert continued(step, Path("s"), Path("w"), None).config.lr == 0.02
