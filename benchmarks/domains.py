@@ -79,7 +79,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=48, help="pixels")
     parser.add_argument("--parallel", type=int, default=os.cpu_count(), help="trainings at a time")
     parser.add_argument("--out", type=Path, required=True, help="folder of what is finished")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.folds < 2:
+        parser.error("--folds: at least 2, of which one is tested and the others are trained on")
+    return given
 
 
 def _expanded(options: argparse.Namespace, scratch: Path) -> Iterator[Path]:
