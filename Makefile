@@ -15,7 +15,8 @@ test: .venv/installed-test
 
 # With the oldest releases that pyproject.toml allows; tests of what isn't installed are left out.
 test-lowest: .venv-lowest/installed
-	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest --numprocesses 2 --ignore tests/test_tools.py
+	OMP_NUM_THREADS=1 .venv-lowest/bin/pytest --numprocesses 2 --ignore tests/test_tools.py \
+	    -W default::DeprecationWarning
 
 lint: .venv/installed-test
 	$(BIN)/pytest tests/test_tools.py tests/test_architecture.py
