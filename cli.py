@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from augcli.augment.config import ExpandConfig, PreviewConfig, VerifyConfig
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, interruptions_as_such
 from augcli.manifests.inputs import printable
 from augcli.manifests.settings import option_name
 from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
@@ -49,7 +49,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors that a user can cause become a message and an exit code."""
         try:
-            return super().invoke(ctx)
+            with interruptions_as_such():
+                return super().invoke(ctx)
         except AugcliError as error:
             if error.told_elsewhere:
                 time.sleep(TELLING_SECONDS)

@@ -1,10 +1,13 @@
 """What augcli tells people when it can't go on.
 
-Every error that a user can cause is one of these two, so that the command line can turn it into
+Every error that a user can cause is one of these, so that the command line can turn it into
 one clear line and an exit code. Anything else that escapes is a bug in augcli.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class AugcliError(Exception):
@@ -19,6 +22,41 @@ class UsageError(AugcliError):
     """The request was wrong: an unknown name, a bad value, a file that is not what it should be."""
 
     exit_code = 2
+
+
+class Interrupted(AugcliError):  # noqa: N818 - it says what happened, as KeyboardInterrupt does
+    """A signal stopped the work, which was saved; exits with 128 + the signal's number."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+        """130 for SIGINT, 143 for SIGTERM, as shells report them."""
+
+
+@contextmanager
+def interruptions_as_such() -> Iterator[None]:
+    """Raise KeyboardInterrupt instead of an error that came of one.
+
+    Ctrl-C may fall into anybody's code: a lock's, that then says it "cannot release" itself, or a
+    third party's, that makes an error of its own of it.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        if _came_of_interruption(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _came_of_interruption(error: BaseException) -> bool:
+    before: BaseException | None = error
+    while before is not None:
+        if isinstance(before, KeyboardInterrupt):
+            return True
+        before = before.__cause__ or before.__context__
+    return False
 
 
 def unknown_name(kind: str, name: object, choices: object) -> UsageError:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from augcli.augment import expansion
 from augcli.cli import main
 
 pytestmark = pytest.mark.usefixtures("sketches")
@@ -470,6 +471,23 @@ def test_ctrl_c_saves_and_resume_ends_the_same(dataset: Path, tmp_path: Path) ->
     whole = run_json(*common, "--out", tmp_path / "whole")
     assert resumed["test"] == whole["test"]
     assert _losses(out) == _losses(tmp_path / "whole")
+
+
+def test_ctrl_c_within_a_lock(
+    split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was: a traceback of the error that the lock made of it."""
+
+    def wait(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("cannot release un-acquired lock")
+
+    monkeypatch.setattr(expansion, "run_task", wait)
+    result = run("expand", "--data", split_photos, "--out", tmp_path / "x", "--workers", 1)
+    assert result.exit_code == 130
+    assert result.stderr.endswith("interrupted; what was finished is kept: run it again\n")
 
 
 def _losses(run_folder: Path) -> list[list[str]]:

@@ -12,18 +12,7 @@ from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-from augcli.manifests.errors import AugcliError
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Interrupted(AugcliError):  # noqa: N818 - it says what happened, as KeyboardInterrupt does
-    """A signal stopped the work, which was saved; exits with 128 + the signal's number."""
-
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + signal_number
-        """130 for SIGINT, 143 for SIGTERM, as shells report them."""
 
 
 class StopRequest:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from augcli.manifests.errors import UsageError
+from augcli.manifests.errors import Interrupted, UsageError
 from augcli.manifests.settings import check_settings
 from augcli.train.batch import Sources
 from augcli.train.budget import Clock
@@ -33,7 +33,7 @@ from augcli.train.saving import checkpoint_of, restore, save_by_first, take_weig
 from augcli.train.settling import settled
 from augcli.train.state import RunState
 from augcli.train.step import choose_device
-from augcli.train.stop import Interrupted, StopRequest
+from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 
 __all__ = ["Interrupted", "Progress", "Row", "TrainResult", "run_training"]

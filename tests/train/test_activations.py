@@ -14,14 +14,13 @@ import torch
 
 from augcli.augment.config import ExpandConfig
 from augcli.augment.expansion import expand
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.train import activations, heads
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress
 from augcli.train.finish import TrainResult
 from augcli.train.run import train
-from augcli.train.trainer import Interrupted
 
 pytestmark = pytest.mark.usefixtures("sketches")
 

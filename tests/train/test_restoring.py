@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, Interrupted
 from augcli.train.config import OPTIMISERS, TrainConfig
 from augcli.train.epoch import Progress
 from augcli.train.finish import TrainResult
 from augcli.train.run import train
-from augcli.train.trainer import Interrupted
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -18,14 +18,13 @@ import pytest
 
 from augcli.augment.config import ExpandConfig
 from augcli.augment.expansion import expand
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.samples_file import read_samples
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress
 from augcli.train.run import train
 from augcli.train.sources import open_sources
-from augcli.train.trainer import Interrupted
 
 BROKEN = b"\xff\xd8\xff no image"
 

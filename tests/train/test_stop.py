@@ -8,7 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from augcli.train.stop import SIGNALS, Interrupted, StopRequest
+from augcli.manifests.errors import Interrupted
+from augcli.train.stop import SIGNALS, StopRequest
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -24,14 +24,14 @@ import torch
 import yaml
 from torch import nn
 
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.train import epochs, pictures
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation
 from augcli.train.models import MODELS
-from augcli.train.trainer import Interrupted, Progress, Row, TrainResult, run_training
+from augcli.train.trainer import Progress, Row, TrainResult, run_training
 
 CLASSES = ("dark", "light", "striped")
 PIXELS = 16

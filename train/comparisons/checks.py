@@ -8,11 +8,15 @@ from pathlib import Path
 
 from augcli.augment.preparing import check_outside
 from augcli.augment.reference_data import load_reference
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import (
+    AugcliError,
+    Interrupted,
+    UsageError,
+    interruptions_as_such,
+)
 from augcli.manifests.reference import Reference
 from augcli.train.models import check_model_name
 from augcli.train.step import choose_device
-from augcli.train.stop import Interrupted
 from augcli.train.world import world_of_environment
 
 NOTHING_TO_COMPARE = "there are neither test nor validation images to compare on"
@@ -47,7 +51,8 @@ def how_to_go_on(out: Path, command: str) -> Iterator[None]:
         Interrupted: instead of one that speaks of a single training, or of KeyboardInterrupt.
     """
     try:
-        yield
+        with interruptions_as_such():
+            yield
     except (Interrupted, KeyboardInterrupt) as stopped:
         code = stopped.exit_code - 128 if isinstance(stopped, Interrupted) else 2
         message = f"stopped; what was finished is kept in {out}; go on with: {command}"

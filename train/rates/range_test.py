@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.train.alteration import Alteration
 from augcli.train.batch import Batch, Source
 from augcli.train.exchange import Exchange
@@ -30,7 +30,7 @@ from augcli.train.random_state import own_random_state
 from augcli.train.rates.config import RULE_NAMES, SWEEPS, LrFindConfig
 from augcli.train.rates.rules import Suggestion, suggest
 from augcli.train.step import Alter, Step, StepRules
-from augcli.train.stop import Interrupted, StopRequest
+from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 
 SMOOTHING = 0.98

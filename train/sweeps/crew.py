@@ -15,10 +15,11 @@ from types import TracebackType
 import torch
 
 from augcli.augment.engines import default_workers
+from augcli.manifests.errors import Interrupted
 from augcli.train.config import TrainConfig
 from augcli.train.memory import allowed_bytes
 from augcli.train.record import Row
-from augcli.train.stop import Interrupted, StopRequest
+from augcli.train.stop import StopRequest
 from augcli.train.sweeps.course import Course
 from augcli.train.sweeps.trial import FAILED, Outcome, Trial
 from augcli.train.sweeps.worker import Worker

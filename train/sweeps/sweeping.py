@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.manifests.files import exclusive_lock
 from augcli.manifests.reading import read_json
 from augcli.manifests.settings import check_settings, option_name
@@ -20,7 +20,6 @@ from augcli.train.faults import told
 from augcli.train.models import check_model_name
 from augcli.train.settling import check_residual
 from augcli.train.step import choose_device
-from augcli.train.stop import Interrupted
 from augcli.train.sweeps.config import GRID, StudyConfig
 from augcli.train.sweeps.course import Course, train_in_turn
 from augcli.train.sweeps.crew import default_jobs, shares, train_side_by_side

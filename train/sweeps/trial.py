@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, Interrupted
 from augcli.train.config import TrainConfig
 from augcli.train.record import Row, RunFolder, read_record, read_summary
 from augcli.train.run import train
-from augcli.train.stop import Interrupted
 from augcli.train.sweeps.domains import Values
 from augcli.train.sweeps.space import label_of
 

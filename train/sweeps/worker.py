@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection
 import torch
 
 from augcli.augment.engines import end_with
+from augcli.manifests.errors import Interrupted
 from augcli.train.config import TrainConfig
 from augcli.train.record import Row
-from augcli.train.stop import Interrupted
 from augcli.train.sweeps.trial import FAILED, Outcome, Trial, run_trial
 
 LAST_SECONDS = 5.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from augcli.augment.policy import resolve_policy
-from augcli.manifests.errors import UsageError
+from augcli.manifests.errors import Interrupted, UsageError
 from augcli.train.comparisons import ablating, trainings
 from augcli.train.comparisons.ablating import AblationResult, ablate
 from augcli.train.comparisons.ablation_plan import variants
@@ -18,7 +18,6 @@ from augcli.train.comparisons.ablation_record import Ablation
 from augcli.train.comparisons.config import AblateConfig
 from augcli.train.comparisons.measurements import read_record
 from augcli.train.config import TrainConfig
-from augcli.train.stop import Interrupted
 
 pytestmark = pytest.mark.usefixtures("sketches", "tiny", "no_report")
 

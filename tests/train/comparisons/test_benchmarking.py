@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.train.comparisons import benchmarking, checks, measuring, training_all, trainings
 from augcli.train.comparisons.benchmarking import benchmark
 from augcli.train.comparisons.config import BenchmarkConfig
@@ -28,7 +28,6 @@ from augcli.train.comparisons.measurements import (
 from augcli.train.comparisons.planning import Costs
 from augcli.train.config import TrainConfig
 from augcli.train.record import Row
-from augcli.train.stop import Interrupted
 from augcli.train.world import NAMES
 
 pytestmark = pytest.mark.usefixtures("sketches", "tiny", "no_report")

@@ -16,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from augcli.cli import main
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.train.batch import Sources
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
@@ -27,7 +27,6 @@ from augcli.train.rates.picture import MARKS, SMOOTHED, draw_range_test
 from augcli.train.rates.range_test import RangeTest, Sweep
 from augcli.train.rates.rules import RULES, Suggestion
 from augcli.train.rates.summary import print_range_test
-from augcli.train.stop import Interrupted
 from augcli.train.trainer import TrainResult, run_training
 
 CONFIG = TrainConfig(model="tiny", epochs=2, batch_size=4, lr="auto", seed=3, device="cpu")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.train.alteration import Alteration
 from augcli.train.batch import Batch, Sources
 from augcli.train.config import OPTIMISERS, TrainConfig
@@ -22,7 +22,7 @@ from augcli.train.rates.range_test import RangeTest, Sweep, _Trace, find_lr, tra
 from augcli.train.rates.rules import Suggestion
 from augcli.train.residual import Mixed
 from augcli.train.step import Step
-from augcli.train.stop import Interrupted, StopRequest
+from augcli.train.stop import StopRequest
 
 CPU = torch.device("cpu")
 

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from augcli.manifests.errors import UsageError
+from augcli.manifests.errors import Interrupted, UsageError
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.epoch import Progress
 from augcli.train.models import build_model
 from augcli.train.recipes.config import RecipeConfig
 from augcli.train.recipes.running import RecipeResult, recipe
-from augcli.train.stop import Interrupted
 
 pytestmark = pytest.mark.usefixtures("sketches")
 

@@ -15,13 +15,14 @@ import pytest
 import torch
 from torch import nn
 
+from augcli.manifests.errors import Interrupted
 from augcli.train import pictures
 from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress
 from augcli.train.models import MODELS
-from augcli.train.trainer import Interrupted, TrainResult, run_training
+from augcli.train.trainer import TrainResult, run_training
 
 CLASSES = ("dark", "light", "striped")
 PIXELS = 16

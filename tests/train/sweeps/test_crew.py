@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from augcli.augment.forks import CAN_FORK
+from augcli.manifests.errors import Interrupted
 from augcli.train.config import TrainConfig
 from augcli.train.record import Row
-from augcli.train.stop import Interrupted
 from augcli.train.sweeps import crew, worker
 from augcli.train.sweeps.crew import default_jobs, shares, train_side_by_side
 from augcli.train.sweeps.trial import FAILED, FINISHED, PRUNED, Outcome, Trial

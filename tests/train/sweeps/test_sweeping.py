@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from augcli.manifests.errors import AugcliError, UsageError
+from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.manifests.files import exclusive_lock
 from augcli.train.config import TrainConfig
-from augcli.train.stop import Interrupted
 from augcli.train.sweeps import sweeping
 from augcli.train.sweeps.sweeping import sweep
 from augcli.train.world import NAMES
