@@ -23,7 +23,6 @@ import math
 import multiprocessing
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -33,13 +32,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from side_by_side.alternation import say
+from side_by_side.work import IMAGE_EXTENSIONS
 
 if TYPE_CHECKING:
     from augcli.train.comparisons.statistics import Interval
 
 Recognised = list[list[npt.NDArray[np.bool_]]]
 """By seed and fold, which of the fold's test images were recognised (images,)."""
-IMAGES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _rows(images: Path, folds: int) -> Iterator[tuple[str, str, int]]:
     """Path, class and part of every image; parts have equally many of each class, but for one."""
     by_class: dict[str, list[str]] = {}
     for path in images.rglob("*"):
-        if path.suffix.lower() in IMAGES:
+        if path.suffix.lower() in IMAGE_EXTENSIONS:
             name = path.relative_to(images).as_posix()
             by_class.setdefault(path.parent.name, []).append(name)
     for label, names in sorted(by_class.items()):
@@ -130,17 +130,14 @@ def _train_all(wanted: Sequence[One], options: argparse.Namespace) -> None:
     with ProcessPoolExecutor(options.parallel, mp_context=spawn) as pool:
         running = [pool.submit(_train, one, options.epochs) for one in wanted]
         for number, done in enumerate(as_completed(running), start=1):
-            print(f"{number} of {len(running)}: {done.result()}", file=sys.stderr, flush=True)
+            say(f"{number} of {len(running)}: {done.result()}")
 
 
 def _train(one: One, epochs: int) -> str:
     """Train, and keep which test images were recognised."""
     from augcli.train.config import TrainConfig
-    from augcli.train.dataset import open_dataset
-    from augcli.train.evaluation.predictions import Predictor
+    from augcli.train.evaluation.predictions import predictions_of
     from augcli.train.run import train
-    from augcli.train.step import choose_device
-    from augcli.train.trained import load_trained
 
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(
@@ -148,9 +145,7 @@ def _train(one: One, epochs: int) -> str:
             sizes="none", epochs=epochs, seed=one.seed, workers=0, out=Path(folder) / "run",
         )  # fmt: skip
         train(config)
-        device = choose_device(config.device)
-        predictor = Predictor(load_trained(config.out, device), device, config.batch_size, 0)
-        (found,) = predictor.each(open_dataset(config).views("test"))
+        found = predictions_of(config.out, config, "test")
     with one.kept.open("wb") as file:
         np.save(file, found.right)
     return f"{one.policy}, seed {one.seed}, part {one.fold}: {found.right.mean():.1%}"

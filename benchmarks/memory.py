@@ -18,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from side_by_side.machine import memory_bytes
+
 CLASSES = 10
 POLL_SECONDS = 0.05
 
@@ -52,10 +54,12 @@ def measure(command: Sequence[str]) -> tuple[dict[str, int], float]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peaks = dict.fromkeys(("parent", "worker", "worker_own"), 0)
     while process.poll() is None:
-        peaks["parent"] = max(peaks["parent"], _memory(process.pid, "status", "VmHWM:"))
+        peaks["parent"] = max(peaks["parent"], memory_bytes(process.pid, "status", "VmHWM:"))
         for worker in _children(process.pid):
-            peaks["worker"] = max(peaks["worker"], _memory(worker, "status", "VmHWM:"))
-            peaks["worker_own"] = max(peaks["worker_own"], _memory(worker, "smaps_rollup", "Pss:"))
+            peaks["worker"] = max(peaks["worker"], memory_bytes(worker, "status", "VmHWM:"))
+            peaks["worker_own"] = max(
+                peaks["worker_own"], memory_bytes(worker, "smaps_rollup", "Pss:")
+            )
         time.sleep(POLL_SECONDS)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
@@ -68,14 +72,6 @@ def _children(parent: int) -> list[int]:
     except OSError:
         return []
     return [int(number) for number in text.split()]
-
-
-def _memory(process: int, file: str, field: str) -> int:
-    try:
-        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 def main() -> None:

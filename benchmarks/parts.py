@@ -29,7 +29,8 @@ from side_by_side.minutes.outcome import Outcome
 from side_by_side.minutes.trainers.own_recipe import run
 from side_by_side.minutes.work import MinutesWork
 
-from augcli.train.comparisons.statistics import Interval, paired_difference
+from augcli.train.comparisons.statistics import paired_difference
+from augcli.train.comparisons.wording import percent, with_bounds
 
 WHOLE = "whole"
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -118,23 +119,17 @@ def report(done: list[Trained], options: argparse.Namespace) -> str:
     ]
     for part, of_seed in by_part.items():
         shared = [seed for seed in of_seed if seed in by_part[WHOLE]]
-        accuracies = {seed: 100 * found.accuracy for seed, found in of_seed.items()}
-        whole = [100 * by_part[WHOLE][seed].accuracy for seed in shared]
+        accuracies = {seed: found.accuracy for seed, found in of_seed.items()}
+        whole = [by_part[WHOLE][seed].accuracy for seed in shared]
         difference = paired_difference([accuracies[seed] for seed in shared], whole)
         epochs = statistics.fmean(found.outcome.epochs for found in of_seed.values())
+        mean = percent(statistics.fmean(accuracies.values()))
         lines.append(
-            f"| {PARTS[part][0]} | {epochs:.0f} | {statistics.fmean(accuracies.values()):.1f} | "
-            f"{' '.join(f'{value:.1f}' for value in accuracies.values())} | "
-            f"{'' if part == WHOLE else shown(difference)} |"
+            f"| {PARTS[part][0]} | {epochs:.0f} | {mean} | "
+            f"{' '.join(map(percent, accuracies.values()))} | "
+            f"{'' if part == WHOLE else with_bounds(difference)} |"
         )
     return "\n".join(lines)
-
-
-def shown(difference: Interval) -> str:
-    """With Student's 95 % interval over seeds, where there are several."""
-    width = difference.half_width
-    ends = "" if width is None else f" ({difference.low:+.1f} to {difference.high:+.1f})"
-    return f"{difference.mean:+.1f}{ends}"
 
 
 if __name__ == "__main__":

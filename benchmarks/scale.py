@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from side_by_side.machine import memory_bytes
 
 from augcli.augment import ExpandConfig, expand
 from augcli.augment.plan import Plan, Task, make_plan
@@ -75,9 +76,7 @@ class Steps:
 
 def peak_bytes() -> int:
     """The most memory that this process had (Linux); `getrusage` would count its parent's too."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
+    return memory_bytes("self", "status", "VmHWM:")
 
 
 def made_up(images: int) -> Reference:

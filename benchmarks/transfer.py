@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,18 +22,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from side_by_side.alternation import say
 
 from augcli.augment.config import ExpandConfig
 from augcli.augment.expansion import expand
 from augcli.train.comparisons.statistics import contrast, interval
 from augcli.train.config import TrainConfig
-from augcli.train.dataset import open_dataset
-from augcli.train.evaluation.predictions import Predictor
+from augcli.train.evaluation.predictions import predictions_of
 from augcli.train.recipes.config import RecipeConfig
 from augcli.train.recipes.running import recipe
 from augcli.train.run import train
-from augcli.train.step import choose_device
-from augcli.train.trained import load_trained
 
 Right = npt.NDArray[np.bool_]
 RECIPE, HEAD, ALL = "recipe", "head", "all"
@@ -65,7 +62,8 @@ def main() -> None:
         for way, config in ((HEAD, head), (ALL, one_rate)):
             trained_once(replace(config, out=options.out / f"{way}-{seed}"))
         for way, found in right.items():
-            found.append(recognised(base, options.out / f"{way}-{seed}" / "best.pt"))
+            run = options.out / f"{way}-{seed}"
+            found.append(predictions_of(run / "best.pt", base, "test").right)
             say(f"seed {seed}, {way}, {epochs[-1]} epochs: {found[-1].mean():.1%}")
     print(report({way: np.stack(found) for way, found in right.items()}, epochs, options))
 
@@ -79,11 +77,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pretrain-epochs", type=int, default=15)
     parser.add_argument("--out", type=Path, required=True, help="folder of what is finished")
     return parser.parse_args()
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def pretrained(options: argparse.Namespace) -> Path:
@@ -115,14 +108,6 @@ def by_recipe(base: TrainConfig, out: Path) -> int:
         )  # fmt: skip
     steps: list[dict[str, Any]] = json.loads(done.read_text(encoding="utf-8"))["steps"]
     return sum(len(step["rows"]) for step in steps)
-
-
-def recognised(base: TrainConfig, checkpoint: Path) -> Right:
-    """Which test images are (images,)."""
-    device = choose_device(base.device)
-    predictor = Predictor(load_trained(checkpoint, device), device, base.batch_size)
-    (found,) = predictor.each(open_dataset(base).views("test"))
-    return found.right
 
 
 def report(right: dict[str, Right], epochs: Sequence[int], options: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.samples import (
@@ -28,8 +28,6 @@ from augcli.manifests.table_bounds import (
 )
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
@@ -42,7 +40,7 @@ _ITERATED = 4096
 class SamplesFile:
     """The rows of a table of stored views, or those whose columns equal given values.
 
-    A context manager, as the file is open meanwhile.
+    The file is open until `close`.
     """
 
     def __init__(self, path: Path, **equal: Any) -> None:
@@ -109,17 +107,6 @@ class SamplesFile:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _rows_with(self, equal: dict[str, Any]) -> pa.ChunkedArray | None:
         """Which of the row groups' rows have these values; None for all."""
@@ -195,7 +182,7 @@ def read_samples(path: Path, columns: Sequence[str] = SCHEMA_NAMES, **equal: Any
     import pyarrow as pa
 
     fields = [field for field in schema() if field.name in columns]
-    with SamplesFile(path, **equal) as file:
+    with contextlib.closing(SamplesFile(path, **equal)) as file:
         read = [file.column(field.name).cast(field.type) for field in fields]
     return pa.Table.from_arrays(read, schema=pa.schema(fields))
 

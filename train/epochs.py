@@ -7,12 +7,12 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import NoReturn
 
 import torch
 
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, Interrupted
 from augcli.train.alternatives import seen_finally
 from augcli.train.batch import Batch, Fault, Sources
 from augcli.train.budget import Budget
@@ -29,7 +29,7 @@ from augcli.train.record import Row, RunFolder, add_skipped, write_summary
 from augcli.train.saving import best_of, checkpoint_of, save_by_first
 from augcli.train.snapshots import keep_snapshot
 from augcli.train.state import RunState
-from augcli.train.stop import Interrupted, StopRequest
+from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 
 
@@ -105,7 +105,7 @@ def _shown(
     if not state.together.is_first:
         yield lambda row: None
         return
-    with EventLog(run.folder, state.epoch) as events, LiveCurves(run.curves) as curves:
+    with closing(EventLog(run.folder, state.epoch)) as events, LiveCurves(run.curves) as curves:
 
         def draw() -> None:
             assert state.best_epoch is not None

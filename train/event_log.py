@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from augcli.train.record import Row
@@ -30,15 +29,8 @@ class EventLog:
         self._write(done_epochs + 1, file_version="brain.Event:2")
         self._write(done_epochs + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def __enter__(self) -> EventLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Write out what is left."""
         self._writer.close()
 
     def add(self, row: Row) -> None:

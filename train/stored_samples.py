@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -56,16 +57,19 @@ class StoredSamples:
         Raises:
             AugcliError: not what the manifest says of this split.
         """
-        with SamplesFile(self._path, split=split) as file:
-            order = self._order(split, file)
-            self._check_labels(file.column("label"))
-            self._check_shards(split, file.column("shard"))
-            arrays = [_in_order(file, name, order) for name in columns]
-        return pa.Table.from_arrays(arrays, list(columns))
+        with closing(SamplesFile(self._path, split=split)) as file:
+            texts = file.texts("key")
+            order = self._order(split, texts, file)
+            found = {"key": _texts_in_order(texts, order)}
+            for name in dict.fromkeys(("label", "shard", *columns)):
+                if name not in found:
+                    found[name] = _in_order(file, name, order)
+        self._check_labels(found["label"])
+        self._check_shards(split, found["shard"])
+        return pa.Table.from_arrays([found[name] for name in columns], list(columns))
 
-    def _order(self, split: str, file: SamplesFile) -> Order:
-        """The rows by round, key and copy: int64 (rows,)."""
-        texts = file.texts("key")
+    def _order(self, split: str, texts: pa.DictionaryArray, file: SamplesFile) -> Order:
+        """The rows by round, key (of `texts`) and copy: int64 (rows,)."""
         in_order = as_stored(pc.array_sort_indices(texts.dictionary))
         rank = np.empty(len(in_order), np.int32)
         rank[in_order] = np.arange(len(rank))
@@ -86,15 +90,15 @@ class StoredSamples:
         if not (by_round == by_round[:1]).all():
             raise self._fault(f"the {split} rounds differ in samples")
 
-    def _check_labels(self, column: pa.ChunkedArray) -> None:
-        if not len(column):
+    def _check_labels(self, labels: pa.Array) -> None:
+        if not len(labels):
             return
-        least, greatest = pc.min_max(column).as_py().values()
+        least, greatest = pc.min_max(labels).as_py().values()
         classes = len(self._manifest.classes)
         if least < 0 or greatest >= classes:
             raise self._fault(f"has labels {least} to {greatest} for {classes} classes")
 
-    def _check_shards(self, split: str, column: pa.ChunkedArray) -> None:
+    def _check_shards(self, split: str, names: pa.DictionaryArray) -> None:
         is_known: Callable[[str], bool]
         if self._manifest.options["format"] == "tar":
             kind, plural = "shard", "shards"
@@ -102,12 +106,9 @@ class StoredSamples:
         else:
             kind, plural = "file", "views"
             is_known = partial(_is_view_file, split=split)
-        for chunk in column.chunks:
-            for name in chunk.dictionary.take(chunk.indices.unique()).to_pylist():
-                if not is_known(name):
-                    raise self._fault(
-                        f"names the {kind} {name}, which is none of the {split} {plural}"
-                    )
+        for name in names.dictionary.take(names.indices.unique()).to_pylist():
+            if not is_known(name):
+                raise self._fault(f"names the {kind} {name}, which is none of the {split} {plural}")
 
     def _fault(self, what: str) -> AugcliError:
         return AugcliError(f"{self._path}: {what}; run augcli verify, then expand again")
@@ -122,8 +123,9 @@ def _is_view_file(name: str, split: str) -> bool:
 def _in_order(file: SamplesFile, name: str, order: Order) -> pa.Array:
     """A column with its rows in another order: texts each once, integers as narrow as they fit."""
     if name in TEXTS:
-        texts = file.texts(name)
-        return pa.DictionaryArray.from_arrays(
-            as_array(as_stored(texts)[order], 32), texts.dictionary
-        )
+        return _texts_in_order(file.texts(name), order)
     return as_narrow_array(numbers(file.column(name))[order])
+
+
+def _texts_in_order(texts: pa.DictionaryArray, order: Order) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(as_array(as_stored(texts)[order], 32), texts.dictionary)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from side_by_side.machine import memory_bytes
+
 from fuzzing.changes import MAX_BYTES, changed, drawn
 from fuzzing.targets import TARGETS, Target
 
@@ -85,9 +87,9 @@ def limit_memory(more: int) -> None:
     """Let this process take `more` bytes than it has (Linux)."""
     import resource
 
-    found = re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    most = int(found[1]) * 1024 + more
+    now = memory_bytes("self", "status", "VmData:")
+    assert now
+    most = now + more
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 

@@ -32,6 +32,15 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
+def memory_bytes(process: int | str, file: str, field: str) -> int:
+    """Of a process (or `self`), a field of its `/proc` file; 0 when it is gone (Linux)."""
+    try:
+        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
 def busy_seconds() -> float | None:
     """CPU seconds that all processes (and, in a guest, its neighbours) took since the start."""
     stat = Path("/proc/stat")

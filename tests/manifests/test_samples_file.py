@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def path(tmp_path: Path) -> Path:
     ],
 )
 def test_rows_with_these_values(path: Path, equal: dict[str, str | int], keys: str) -> None:
-    with SamplesFile(path, **equal) as file:
+    with closing(SamplesFile(path, **equal)) as file:
         assert "".join(file.column("key").to_pylist()) == keys
         once = file.texts("key")
         assert "".join(once.to_pylist()) == keys
@@ -62,7 +63,7 @@ def test_rows_with_these_values(path: Path, equal: dict[str, str | int], keys: s
 
 
 def test_a_text_is_in_memory_once(path: Path) -> None:
-    with SamplesFile(path, split="train") as file:
+    with closing(SamplesFile(path, split="train")) as file:
         assert sorted(file.texts("shard").dictionary.to_pylist()) == [
             "train-r000-00000.tar",
             "train-r001-00000.tar",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def scalars(folder: Path) -> dict[tuple[str, int], float]:
 
 
 def test_scalars_by_epoch(tmp_path: Path) -> None:
-    with EventLog(tmp_path, 0) as log:
+    with closing(EventLog(tmp_path, 0)) as log:
         log.add(row(1, val_loss=0.5, data_wait_seconds=0.5))
         assert scalars(tmp_path)["loss/validation", 1] == 0.5, "a dashboard sees it at once"
         log.add(row(2, val_loss=None))
@@ -50,7 +51,7 @@ def test_scalars_by_epoch(tmp_path: Path) -> None:
 
 
 def test_what_is_resumed_voids_what_came_after(tmp_path: Path) -> None:
-    with EventLog(tmp_path, 3) as log:
+    with closing(EventLog(tmp_path, 3)) as log:
         log.add(row(4))
     started = [e for e in events(tmp_path) if e.session_log.status == SessionLog.START]
     assert [event.step for event in started] == [4]
@@ -60,7 +61,7 @@ def test_a_clock_that_is_put_back_by_years(tmp_path: Path, monkeypatch: pytest.M
     """Was: the writer's thread died of an overflow, and training waited for it."""
     times = iter([2e9] * 20 + [1e9] * 10**6)
     monkeypatch.setattr(time, "time", lambda: next(times))
-    with EventLog(tmp_path, 0) as log:
+    with closing(EventLog(tmp_path, 0)) as log:
         for epoch in range(1, 9):
             log.add(row(epoch))
     assert [step for name, step in scalars(tmp_path) if name == "lr"] == list(range(1, 9))

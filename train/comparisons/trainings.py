@@ -20,14 +20,11 @@ from augcli.train.comparisons.expanding import digest_of
 from augcli.train.comparisons.measurements import Training, packed, read_record, write_record
 from augcli.train.comparisons.setups import deciding
 from augcli.train.config import TrainConfig
-from augcli.train.dataset import open_dataset
 from augcli.train.evaluation.measures import log_loss
-from augcli.train.evaluation.predictions import Predictions, Predictor
+from augcli.train.evaluation.predictions import predictions_of
 from augcli.train.record import Row, RunFolder
 from augcli.train.run import train
-from augcli.train.step import choose_device
 from augcli.train.sweeps.naming import readable_name
-from augcli.train.trained import load_trained
 from augcli.train.trainer import TrainResult
 
 TRAINING_FILE = "training.json"
@@ -102,7 +99,7 @@ class Trainings:
         write_record(self.run(wanted).folder / TRAINING_FILE, kept)
 
     def _measured(self, wanted: Wanted, result: TrainResult) -> Training:
-        found = self._predictions(wanted.config, result)
+        found = predictions_of(result.folder, wanted.config, self._split)
         classes = len(result.record["classes"])
         confusion = metrics.confusion_matrix(found.labels, found.predicted, classes)
         return Training(
@@ -117,14 +114,6 @@ class Trainings:
             recalls=tuple(metrics.per_class_recall(confusion)),
             correct=packed(found.right),
         )
-
-    def _predictions(self, config: TrainConfig, result: TrainResult) -> Predictions:
-        """Of the stored images, in float32 whatever the training was in."""
-        device = choose_device(config.device)
-        predictor = Predictor(
-            load_trained(result.folder, device), device, config.batch_size, config.workers
-        )
-        return next(predictor.each(open_dataset(config).views(self._split)))
 
 
 def _trained(config: TrainConfig, run: RunFolder, hear: Callable[[Row], None]) -> TrainResult:

@@ -25,14 +25,14 @@ def points(share: float) -> str:
     return "0.0" if float(text) == 0 else text
 
 
-def bounds(found: Difference) -> str:
+def bounds(found: Difference | Interval) -> str:
     """`-1.4 to +0.8`; nothing where there is no interval."""
     if found.half_width is None:
         return ""
     return f"{points(found.low)} to {points(found.high)}"
 
 
-def with_bounds(found: Difference | None) -> str:
+def with_bounds(found: Difference | Interval | None) -> str:
     """`+0.3 (-1.4 to +0.8)`."""
     if found is None:
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,12 @@ from torch.nn import functional
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Source
 from augcli.train.config import TrainConfig
+from augcli.train.dataset import open_dataset
 from augcli.train.evaluation.measures import Probabilities
 from augcli.train.feeding import on_device
 from augcli.train.loading import Loading
-from augcli.train.trained import Trained
+from augcli.train.step import choose_device
+from augcli.train.trained import Trained, load_trained
 from augcli.train.views import Views
 
 
@@ -83,3 +86,17 @@ class Predictor:
         if not np.isfinite(probabilities).all():
             raise AugcliError(f"{trained.path}: the model gives probabilities that are no numbers")
         return probabilities
+
+
+def predictions_of(run: Path, config: TrainConfig, split: str) -> Predictions:
+    """What a run of `config` makes of a stored split: in float32, whatever it was trained in.
+
+    `run` is its folder or a checkpoint, as `load_trained` takes them.
+
+    Raises:
+        UsageError, AugcliError: as `load_trained`, `open_dataset` and `Predictor`.
+    """
+    device = choose_device(config.device)
+    predictor = Predictor(load_trained(run, device), device, config.batch_size, config.workers)
+    [found] = predictor.each(open_dataset(config).views(split))
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 
 from augcli.train import pictures
 from augcli.train.rates.range_test import EXPONENTIAL, RangeTest
-from augcli.train.rates.rules import SKIPPED_SHARE
+from augcli.train.rates.rules import first_settled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def _set_heights(axes: Axes, test: RangeTest) -> None:
     if not test.losses:
         return
     smoothed = np.asarray(test.smoothed)
-    settled = min(int(test.sweep.steps * SKIPPED_SHARE), len(smoothed) - 1)
+    settled = min(first_settled(test.sweep.steps), len(smoothed) - 1)
     lowest = settled + int(smoothed[settled:].argmin())
     before = [*test.losses[: lowest + 1], *test.smoothed[: lowest + 1]]
     low, high = min(*before, float(smoothed[lowest])), max(before)

@@ -102,6 +102,11 @@ def slide(curve: Curve) -> Suggestion:
     return Suggestion(float(curve.rates[np.flatnonzero(level)[-1] + 1]))
 
 
+def first_settled(planned_steps: int) -> int:
+    """The step from which on a test is looked at."""
+    return int(planned_steps * SKIPPED_SHARE)
+
+
 RULES: dict[str, Callable[[Curve], Suggestion]] = {
     "minimum/10": minimum_tenth,
     "steep": steep,
@@ -117,7 +122,7 @@ def suggest(
 
     `rates` rise, and `smoothed` are the losses there, all finite.
     """
-    seen = slice(int(planned_steps * SKIPPED_SHARE), -SKIPPED_LAST)
+    seen = slice(first_settled(planned_steps), -SKIPPED_LAST)
     curve = Curve(np.asarray(rates)[seen], np.asarray(smoothed)[seen], diverged)
     if len(curve.rates) < LEAST_POINTS:
         why = f"the test ended after {len(rates)} of {planned_steps} steps: begin with a lower rate"
