@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from augcli.augment.config import ExpandConfig, PreviewConfig, VerifyConfig
-from augcli.manifests.errors import AugcliError, interruptions_as_such
+from augcli.manifests.errors import AugcliError, interruptions_as_such, is_out_of_memory
 from augcli.manifests.inputs import printable
 from augcli.manifests.settings import option_name
 from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 INTERRUPTED = 130
+NO_MEMORY = (
+    "the memory ran out: free some, or use fewer --workers, or a smaller --batch-size where there "
+    "is one"
+)
 TELLING_SECONDS = 1.0
 """For the process that tells of an error: torchrun ends all with the first that ends."""
 
@@ -57,8 +61,10 @@ class Commands(click.Group):
             else:
                 _say(f"augcli: error: {error}", err=True)
             ctx.exit(error.exit_code)
-        except MemoryError:
-            _say("augcli: error: the memory ran out: free some, or use fewer --workers", err=True)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            _say(f"augcli: error: {NO_MEMORY}", err=True)
             ctx.exit(1)
         except OSError as error:
             if error.filename is None:  # no file's fault: a pipe that was closed, or a bug

@@ -59,6 +59,15 @@ def _came_of_interruption(error: BaseException) -> bool:
     return False
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` says that memory ran out; torch, which isn't imported here, has its own."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
+
+
 def unknown_name(kind: str, name: object, choices: object) -> UsageError:
     """A `UsageError` for `name`, which is not among `choices` (any iterable of names)."""
     listed = ", ".join(sorted(str(choice) for choice in choices))  # type: ignore[attr-defined]

@@ -433,6 +433,24 @@ def test_on_the_fly_needs_to_know_where_the_images_are(
     assert run(*arguments, "--data", split_photos).exit_code == 0
 
 
+def test_no_memory_is_told_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch has errors of its own for it."""
+    import torch
+
+    from augcli.train.evaluation import evaluating
+
+    def fails(*_: object, **__: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 4.00 GiB.")
+
+    monkeypatch.setattr(evaluating, "evaluate_run", fails)
+    result = run("evaluate", tmp_path)
+    assert result.exit_code == 1
+    assert "augcli: error: the memory ran out: free some" in result.stderr
+    assert "--batch-size" in result.stderr
+
+
 def test_on_error_fail_names_the_file(split_photos: Path, tmp_path: Path) -> None:
     import shutil
 

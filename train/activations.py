@@ -18,10 +18,10 @@ import torch
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.train.batch import Batch, Source, Sources
 from augcli.train.config import AUTO, NONE, TrainConfig
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.heads import Backbone
 from augcli.train.layer_groups import LayerGroup
-from augcli.train.memory import allowed_bytes
+from augcli.train.memory import allowed_bytes, allowed_on_gpu
 from augcli.train.order import Indices
 from augcli.train.sizes import ONE_SIZE
 
@@ -68,6 +68,11 @@ class Activations:
         """A hash of each sample's key, by its number."""
         return self._source.ids
 
+    @property
+    def made_on(self) -> torch.device:
+        """The backbone ends in the head's own layers, so no other thread may run it meanwhile."""
+        return self._device
+
     def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
         """The batches of `epoch` in order, from batch number `start` on, on the device.
 
@@ -80,7 +85,7 @@ class Activations:
             for number, indices in enumerate(plan, start):
                 yield self._kept(indices, first, number)
             return
-        for batch in on_device(self._source.batches(epoch, start, batch_size), self._device):
+        for batch in batches_on(self._device, self._source, epoch, start, batch_size):
             features = self._backbone(batch.images)
             self._keep(features, first + batch.indices)
             yield dataclasses.replace(batch, images=features)
@@ -138,7 +143,8 @@ def precomputed(sources: Sources, backbone: Backbone, memory: str) -> Sources:
     stay images.
     """
     device = backbone.device
-    allowed = allowed_bytes(memory)
+    on_gpu = device.type == "cuda"
+    allowed = allowed_on_gpu(memory, device) if on_gpu else allowed_bytes(memory)
     train = Activations(sources.train, backbone, device, allowed)
     validation = sources.validation
     if validation is not None:

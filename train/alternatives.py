@@ -15,7 +15,7 @@ from augcli.train.batch import Source, Sources
 from augcli.train.batch_norm import reestimate
 from augcli.train.config import TrainConfig
 from augcli.train.evaluate import Evaluation, evaluate
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.identity import split_samples
 from augcli.train.record import RunFolder
 from augcli.train.saving import save_by_first, with_weights
@@ -124,7 +124,7 @@ def _does_better(validation: Evaluation | None, state: RunState) -> bool:
 def _training_images(sources: Sources, state: RunState) -> Iterator[torch.Tensor]:
     """This rank's views of the epoch that would come next, as training would show them."""
     batch_size = state.timeline.stages[-1].batch_size
-    batches = on_device(iter(sources.train.batches(state.epoch, 0, batch_size)), state.device)
+    batches = batches_on(state.device, sources.train, state.epoch, batch_size=batch_size)
     for number, batch in enumerate(batches):
         alter = state.alteration.of(batch, state.epoch, number, state.forward.size)
         yield alter(batch.images.to(state.device), batch.labels.to(state.device)).images

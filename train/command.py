@@ -25,6 +25,13 @@ def command_line(name: str, config: Any, world: World = ALONE) -> str:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if value != field.default:
-            words.append(option_name(field.name))
-            words += [] if value is True else [str(value)]
+            words += _words(option_name(field.name), value)
     return shlex.join(words)
+
+
+def _words(option: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [option if value else f"--no-{option.removeprefix('--')}"]
+    if isinstance(value, tuple):
+        return [word for each in value for word in (option, str(each))]
+    return [option, str(value)]

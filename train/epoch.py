@@ -10,7 +10,7 @@ import torch
 
 from augcli.manifests.errors import AugcliError
 from augcli.train.batch import Batch, Fault, Source
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.state import RunState
 from augcli.train.step import StepOutcome
 from augcli.train.stop import StopRequest
@@ -100,8 +100,7 @@ def _progress(state: RunState, outcome: StepOutcome) -> Progress:
 def _remaining(state: RunState, source: Source) -> Iterator[Batch]:
     if state.batch >= state.batches:
         return iter(())
-    batches = source.batches(state.epoch, state.batch, state.stage.batch_size)
-    return on_device(iter(batches), state.device)
+    return batches_on(state.device, source, state.epoch, state.batch, state.stage.batch_size)
 
 
 def _timed(batches: Iterator[Batch], stop: StopRequest) -> Iterator[tuple[Batch, float]]:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from augcli.manifests.errors import AugcliError
 from augcli.train import metrics
 from augcli.train.batch import Source
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.forward import Forward
 from augcli.train.together import Together
 
@@ -96,7 +96,7 @@ def _seen(model: nn.Module, source: Source, forward: Forward) -> tuple[_Seen, in
     indices, losses, predicted, true = [], [], [], []
     classes = skipped = 0
     with evaluating(model), torch.inference_mode():
-        for batch in on_device(source.batches(0), forward.device):
+        for batch in batches_on(forward.device, source, 0):
             skipped += len(batch.faults)
             if not len(batch):
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from augcli.manifests.errors import AugcliError
+from augcli.manifests.errors import AugcliError, is_out_of_memory
 from augcli.train.fillers import LoaderLostError
 from augcli.train.together import OtherRankEndedError
 
@@ -38,8 +38,7 @@ def told(folder: Path, then: Callable[[], str]) -> Iterator[None]:
 
 
 def _whose_memory(error: Exception) -> str | None:
-    """Of what the memory ran out, if that is what `error` says: torch has kinds of its own."""
+    """Of what the memory ran out, if that is what `error` says."""
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return "GPU"
-    is_ours = isinstance(error, MemoryError) or "can't allocate memory" in str(error)
-    return "machine" if is_ours else None
+    return "machine" if is_out_of_memory(error) else None

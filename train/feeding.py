@@ -7,16 +7,41 @@ import dataclasses
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 import torch
 
-from augcli.train.batch import Batch
+from augcli.train.batch import Batch, Source
 
 Copy = Callable[[Batch], tuple[Batch, Callable[[], None]]]
 """Begins to copy a batch: the batch there, and what its user calls before it reads it."""
 
 AHEAD = 2
 """Batches that wait on the device."""
+
+
+@runtime_checkable
+class MadeOnDevice(Protocol):
+    """A source whose batches are made on a device, by modules that training uses too: so in the
+    thread that asks for them.
+    """
+
+    @property
+    def made_on(self) -> torch.device:
+        """The device."""
+        ...
+
+
+def batches_on(
+    device: torch.device,
+    source: Source,
+    epoch: int,
+    start: int = 0,
+    batch_size: int | None = None,
+) -> Iterator[Batch]:
+    """The source's batches, with images and labels on `device`."""
+    batches = iter(source.batches(epoch, start, batch_size))
+    return batches if isinstance(source, MadeOnDevice) else on_device(batches, device)
 
 
 def on_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

@@ -16,7 +16,7 @@ from augcli.train.fillers import CallerFiller, Filler, ProcessFiller, ThreadFill
 from augcli.train.frames import Frames, KeptFrames
 from augcli.train.kept_views import KeptViews
 from augcli.train.loader import BatchLoader, loader_workers
-from augcli.train.memory import Keeping, allowed_bytes
+from augcli.train.memory import Keeping, allowed_bytes, allowed_on_gpu
 from augcli.train.order import Batching, Indices, epoch_order
 from augcli.train.sizes import batch_sizes
 from augcli.train.views import Views
@@ -112,8 +112,7 @@ class Loading:
         if self._device.type != "cuda" or views.rounds is None:
             return False
         size = math.prod((views.rounds, len(views.samples), self.size, self.size, 3))
-        free, _ = torch.cuda.mem_get_info(self._device)
-        fits = size <= allowed_bytes(self.config.memory, free=free)
+        fits = size <= allowed_on_gpu(self.config.memory, self._device)
         if fits:
             self.notes.append(f"training views: kept on the GPU once decoded, {size / 1e6:,.0f} MB")
         return fits

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from augcli.augment.decode import Pixels
 from augcli.manifests.errors import UsageError
@@ -43,6 +44,13 @@ def allowed_bytes(memory: str, processes: int = 1, free: int | None = None) -> i
     if memory == "auto":
         return int((free_bytes() if free is None else free) * AUTO_SHARE) // processes
     return parse_bytes("--memory", memory) // processes
+
+
+def allowed_on_gpu(memory: str, device: torch.device) -> int:
+    """What `--memory` allows to keep on the GPU `device`, in bytes: never more than its share."""
+    free, _ = torch.cuda.mem_get_info(device)
+    share = allowed_bytes("auto", free=free)
+    return share if memory == "auto" else min(share, allowed_bytes(memory))
 
 
 def free_bytes() -> int:

@@ -136,7 +136,9 @@ def optimizer_state_of(
     """What the optimiser `name` keeps for each parameter of `groups`, by the parameter's number."""
     state = checkpoint.optimizer.get("state")
     steps = checkpoint.epoch + checkpoint.batch
-    if not isinstance(state, dict) or bool(state) != bool(steps):
+    # A scaler of gradients (fp16) leaves steps out that overflow, the first ones as a rule.
+    may_be_empty = not steps or bool(checkpoint.scaler)
+    if not isinstance(state, dict) or (state and not steps) or not (state or may_be_empty):
         raise ValueError("its optimizer has no state that suits its position")
     parameters = [parameter for group in groups for parameter in group["params"]]
     kept_by = [kept for g in groups for kept in [_kept_by(name, g)] * len(g["params"])]

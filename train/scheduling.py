@@ -144,7 +144,9 @@ def schedule(config: ScheduleConfig) -> ScheduleResult:
     steps_per_epoch = Batching(samples, config.batch_size).batches
     forecasts = tuple(
         Forecast(
-            one.sched, build_schedule(one, steps_per_epoch), resolve_lr(optimiser_of(one), one.lr)
+            one.sched,
+            build_schedule(one, steps_per_epoch),
+            resolve_lr(optimiser_of(one), one.lr, one.lrs),
         )
         for one in asked
     )

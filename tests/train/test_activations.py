@@ -19,6 +19,7 @@ from augcli.train import activations, heads
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress
+from augcli.train.feeding import MadeOnDevice
 from augcli.train.finish import TrainResult
 from augcli.train.run import train
 
@@ -122,6 +123,7 @@ def test_all_batches_of_a_kept_round_are_those_of_its_source(rounds: Path) -> No
             return images.float().sum((2, 3))
 
     made = activations.Activations(sources.train, Sums(), Sums.device, 10**6)  # type: ignore[arg-type]
+    assert isinstance(made, MadeOnDevice)
     for epoch in (0, 1, 2, 5):
         batches = list(made.batches(epoch, start=1))
         expected = list(sources.train.batches(epoch, start=1))

@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 import pytest
 
+from augcli.augment.config import ExpandConfig
 from augcli.cli import train as train_command
 from augcli.train.command import command_line
-from augcli.train.comparisons.config import BenchmarkConfig
+from augcli.train.comparisons.config import AblateConfig, BenchmarkConfig
 from augcli.train.config import TrainConfig
+from augcli.train.recipes.config import RecipeConfig
 from augcli.train.world import World
 
 
@@ -19,6 +21,15 @@ def test_only_what_is_not_the_default_is_said() -> None:
     assert command_line("benchmark", BenchmarkConfig()) == "augcli benchmark"
     assert command_line("train", TrainConfig(lr=0.1, resume=True)) == (
         "augcli train --lr 0.1 --resume"
+    )
+
+
+def test_switches_and_lists() -> None:
+    assert command_line("ablate", AblateConfig(alone=False)) == "augcli ablate --no-alone"
+    assert command_line("recipe", RecipeConfig(freeze_bn=False)) == "augcli recipe --no-freeze-bn"
+    policies = ("a=none", "b b=basic")
+    assert command_line("expand", ExpandConfig(class_policy=policies)) == (
+        "augcli expand --class-policy a=none --class-policy 'b b=basic'"
     )
 
 

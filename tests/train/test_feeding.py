@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from augcli.train.batch import Batch
-from augcli.train.feeding import AHEAD, fed
+from augcli.train.feeding import AHEAD, batches_on, fed
 
 
 def numbered(count: int, made: list[int] | None = None) -> Iterator[Batch]:
@@ -69,3 +69,19 @@ def test_what_the_source_raises_comes_in_its_place() -> None:
     assert [next(feeding).number for _ in range(3)] == [0, 1, 2]
     with pytest.raises(OSError, match="gone"):
         next(feeding)
+
+
+def test_what_shares_modules_with_training_runs_in_its_thread() -> None:
+    """Was: a frozen backbone ran in the feeder, and had the head that learns in evaluation mode."""
+    threads = []
+
+    class Source:
+        made_on = torch.device("cuda")
+
+        def batches(self, epoch: int, *_: object) -> Iterator[Batch]:
+            for batch in numbered(3):
+                threads.append(threading.current_thread())
+                yield batch
+
+    assert [batch.number for batch in batches_on(Source.made_on, Source(), 0)] == [0, 1, 2]  # type: ignore[arg-type]
+    assert set(threads) == {threading.current_thread()}

@@ -11,11 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from augcli.manifests.errors import UsageError
 from augcli.train import batch_memory, memory
 from augcli.train.batch_memory import SharedMemory, private_memory
-from augcli.train.memory import Keeping, allowed_bytes, free_bytes, parse_bytes
+from augcli.train.memory import (
+    Keeping,
+    allowed_bytes,
+    allowed_on_gpu,
+    free_bytes,
+    parse_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +54,17 @@ def test_a_container_allows_less_than_the_machine_has(
     assert allowed_bytes("1MB", processes=2) == 500_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_bytes() > 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("memory_option", "expected"), [("auto", 5e9), ("1GB", 1e9), ("60GB", 5e9), ("0", 0)]
+)
+def test_no_more_than_a_share_of_a_gpu(
+    memory_option: str, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was: what the machine may keep was taken for what its GPU may."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (20 * 10**9, 24 * 10**9))
+    assert allowed_on_gpu(memory_option, torch.device("cuda")) == expected
 
 
 def test_what_is_allowed_is_given_once() -> None:

@@ -14,9 +14,11 @@ import pytest
 import torch
 
 from augcli.manifests.errors import AugcliError, Interrupted
+from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import OPTIMISERS, TrainConfig
 from augcli.train.epoch import Progress
 from augcli.train.finish import TrainResult
+from augcli.train.restoring import optimizer_state_of
 from augcli.train.run import train
 
 Change = Callable[[dict[str, Any]], object]
@@ -196,3 +198,13 @@ def test_a_thin_record_is_named_and_can_be_made_again(
         go(split_photos, out, resume=True)
     (out / "run.json").unlink()
     assert go(split_photos, out, resume=True).accuracy is not None
+
+
+def test_a_scaler_of_gradients_may_have_left_out_all_steps(stopped: Path) -> None:
+    """Its first scale is so large that the first steps of fp16 overflow as a rule."""
+    checkpoint = load_checkpoint(stopped / "last.pt")
+    fresh = dataclasses.replace(checkpoint, optimizer={"state": {}, "param_groups": []})
+    with pytest.raises(ValueError, match="no state that suits"):
+        optimizer_state_of(fresh, "adamw", [])
+    scaled = dataclasses.replace(fresh, scaler={"scale": 32768.0})
+    assert optimizer_state_of(scaled, "adamw", []) == {}

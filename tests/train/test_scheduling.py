@@ -161,3 +161,10 @@ def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AugcliError, match="can't be written"):
         forecast(plot=tmp_path / "file" / "p.png")
+
+
+def test_rates_of_layer_groups_end_with_the_heads() -> None:
+    found = forecast(sched="cosine", lrs="1e-4,1e-3,1e-2").forecasts[0]
+    assert found.peak_lr == 1e-2
+    with pytest.raises(UsageError, match="--lr and --lrs"):
+        forecast(lr=0.5, lrs="1e-4,1e-2")

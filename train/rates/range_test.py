@@ -23,7 +23,7 @@ from augcli.manifests.errors import AugcliError, Interrupted, UsageError
 from augcli.train.alteration import Alteration
 from augcli.train.batch import Batch, Source
 from augcli.train.exchange import Exchange
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.forward import Forward
 from augcli.train.optimizers import set_lr
 from augcli.train.random_state import own_random_state
@@ -200,7 +200,7 @@ def training_batches(
     """Batches as training has them from (`epoch`, `number`) on, one epoch after another."""
     for each in itertools.count(epoch):
         start = number if each == epoch else 0
-        batches = on_device(iter(source.batches(each, start)), device)
+        batches = batches_on(device, source, each, start)
         for place, batch in enumerate(batches, start):
             yield batch, alteration.of(batch, each, place)
 
