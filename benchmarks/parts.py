@@ -1,12 +1,13 @@
 """Which part of `augcli train`'s default recipe brings what? Each left out, at equal time.
 
-    python benchmarks/parts.py --data photos [--minutes 2] [--seeds 2]
+    python benchmarks/parts.py --data photos [--minutes 2 | --epochs 12] [--seeds 2]
 
-Trains on the fly by the clock, as `minutes.py` does, with the recipe as it is and with one part of
-it changed; settings take turns, seed by seed, each in a process of its own, with the same initial
+Trains on the fly by the clock, as `minutes.py` does, or for equally many epochs, which a busy
+machine does not change; with the recipe as it is and with one part of it changed. Settings take
+turns, seed by seed, each in a process of its own, with the same initial
 weights and order of samples. Accuracy is that of the last weights on validation and test images
 together, by plain view and mirror image; the difference to the whole recipe is over the seeds that
-both have. What a part costs in time shows in the epochs.
+both have. What a part costs in time shows in the epochs, or in the seconds.
 
 The report goes to stdout as Markdown, progress to stderr. Ctrl-C ends with the report of what was
 finished.
@@ -89,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     add_shared(result, data="folder with train/, validation/ and test/, each a folder per class")
     add = result.add_argument
     add("--minutes", type=float, default=2.0, help="of each training")
+    add("--epochs", type=count, help="of each training, instead of minutes")
     add("--size", type=count, default=96, help="pixels of an image's side")
     add("--seeds", type=count, default=2, help="trainings of each, with seeds from 0")
     add("--parts", type=names_of(PARTS, [WHOLE]), default=list(PARTS), help=f"of {','.join(PARTS)}")
@@ -103,7 +105,7 @@ def trained(options: argparse.Namespace, part: str, seed: int) -> Trained:
         work.run.mkdir()
         changed = tuple(option.format(size=options.size) for option in PARTS[part][1])
         with (Path(folder) / "train.log").open("w") as log:
-            return Trained(part, seed, run(work, "fly", changed, log))
+            return Trained(part, seed, run(work, "fly", changed, log, options.epochs))
 
 
 def report(done: list[Trained], options: argparse.Namespace) -> str:
@@ -111,11 +113,12 @@ def report(done: list[Trained], options: argparse.Namespace) -> str:
     by_part: dict[str, dict[int, Trained]] = {}
     for found in done:
         by_part.setdefault(found.part, {})[found.seed] = found
+    length = f"{options.epochs} epochs" if options.epochs else f"{options.minutes:g} minutes"
     lines = [
-        f"{options.minutes:g} minutes each, {options.size} pixels, validation and test images.",
+        f"{length} each, {options.size} pixels, validation and test images.",
         "",
-        "| instead of a part | epochs | accuracy, % | by seed, % | against the whole, points |",
-        "|---|---:|---:|---:|---:|",
+        "| instead of a part | epochs | seconds | accuracy, % | by seed, % | against the whole, points |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for part, of_seed in by_part.items():
         shared = [seed for seed in of_seed if seed in by_part[WHOLE]]
@@ -123,9 +126,10 @@ def report(done: list[Trained], options: argparse.Namespace) -> str:
         whole = [by_part[WHOLE][seed].accuracy for seed in shared]
         difference = paired_difference([accuracies[seed] for seed in shared], whole)
         epochs = statistics.fmean(found.outcome.epochs for found in of_seed.values())
+        seconds = statistics.fmean(found.outcome.seconds for found in of_seed.values())
         mean = percent(statistics.fmean(accuracies.values()))
         lines.append(
-            f"| {PARTS[part][0]} | {epochs:.0f} | {mean} | "
+            f"| {PARTS[part][0]} | {epochs:.0f} | {seconds:.0f} | {mean} | "
             f"{' '.join(map(percent, accuracies.values()))} | "
             f"{'' if part == WHOLE else with_bounds(difference)} |"
         )

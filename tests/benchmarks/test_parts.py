@@ -41,12 +41,14 @@ def test_differences_are_over_seeds_that_both_have(parts: Any) -> None:
         trained(parts, "muon", 1, 72),
         trained(parts, "whole", 2, 90),
     ]
-    options = argparse.Namespace(minutes=1.5, size=64, data=Path("photos"))
+    options = argparse.Namespace(minutes=1.5, epochs=None, size=64, data=Path("photos"))
     lines = parts.report(done, options).splitlines()
     assert lines[0].startswith("1.5 minutes each, 64 pixels")
-    assert lines[-2] == "| the recipe as it is | 10 | 84.7 | 80.0 84.0 90.0 |  |"
+    assert lines[-2] == "| the recipe as it is | 10 | 60 | 84.7 | 80.0 84.0 90.0 |  |"
     assert lines[-1] == (
-        "| AdamW for all weights | 10 | 71.0 | 70.0 72.0 | -11.0 (-23.7 to +1.7) |"
+        "| AdamW for all weights | 10 | 60 | 71.0 | 70.0 72.0 | -11.0 (-23.7 to +1.7) |"
     )
+    by_epochs = parts.report(done, argparse.Namespace(epochs=12, size=64)).splitlines()
+    assert by_epochs[0].startswith("12 epochs each, 64 pixels")
     alone = parts.report(done[:2], options).splitlines()
     assert alone[-1].endswith("| -10.0 |")

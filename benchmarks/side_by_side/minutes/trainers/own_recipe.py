@@ -39,19 +39,28 @@ def held_size(work: MinutesWork) -> str:
 
 
 def train_command(
-    work: MinutesWork, variant: str, out: Path, changed: Sequence[str] = ()
+    work: MinutesWork,
+    variant: str,
+    out: Path,
+    changed: Sequence[str] = (),
+    epochs: int | None = None,
 ) -> list[str]:
-    """From stored rounds (`shards`), or by augmenting on the `fly`; `changed` options count."""
+    """From stored rounds (`shards`), or by augmenting on the `fly`; `changed` options count.
+
+    By the clock, unless `epochs` are given.
+    """
     source = {
         "shards": ["--shards", str(work.shards)],
         "fly": ["--data", work.data, "--size", held_size(work)],
     }[variant]
-    sizes = auto_sizes(TrainConfig(budget=f"{work.seconds:.0f}s"), work.size) or str(work.size)
+    if epochs is None:
+        length, config = ["--budget", f"{work.seconds:.0f}s"], TrainConfig(budget="1m")
+    else:
+        length, config = ["--epochs", str(epochs)], TrainConfig(epochs=epochs)
     given = [
         "--sizes",
-        sizes,
-        "--budget",
-        f"{work.seconds:.0f}s",
+        auto_sizes(config, work.size) or str(work.size),
+        *length,
         "--seed",
         str(work.seed),
         "--out",
@@ -61,12 +70,16 @@ def train_command(
 
 
 def run(
-    work: MinutesWork, variant: str, changed: Sequence[str] = (), log: IO[str] | None = None
+    work: MinutesWork,
+    variant: str,
+    changed: Sequence[str] = (),
+    log: IO[str] | None = None,
+    epochs: int | None = None,
 ) -> Outcome:
     """`seconds` are of the whole command, whose words go to `log`; images/s of its steps."""
     folder = RunFolder(work.run / "augcli")
     began = time.perf_counter()
-    command = train_command(work, variant, folder.folder, changed)
+    command = train_command(work, variant, folder.folder, changed, epochs)
     subprocess.run(command, check=True, stdout=log, stderr=log)
     seconds = time.perf_counter() - began
     rows = read_summary(folder.summary)
