@@ -117,7 +117,7 @@ def report(done: list[Trained], options: argparse.Namespace) -> str:
     lines = [
         f"{length} each, {options.size} pixels, validation and test images.",
         "",
-        "| instead of a part | epochs | seconds | accuracy, % | by seed, % | against the whole, points |",
+        "| changed | epochs | seconds | accuracy, % | by seed, % | against the whole, points |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for part, of_seed in by_part.items():
