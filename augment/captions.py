@@ -167,8 +167,7 @@ def _holes(drawn: Mapping[str, Any]) -> str:
     if isinstance(holes, list) and len(holes) == 1:
         left, top, right, bottom = holes[0]
         return f"{right - left} x {bottom - top} pixels at {left}, {top}"
-    count = len(holes) if isinstance(holes, list) else int(holes[len("array(") :].split(",")[0])
-    return f"{count} holes"
+    return f"{_length(holes)} holes"
 
 
 def _crop(drawn: Mapping[str, Any]) -> str:
@@ -178,7 +177,12 @@ def _crop(drawn: Mapping[str, Any]) -> str:
 
 def _kernel(drawn: Mapping[str, Any]) -> str:
     kernel = drawn["kernel"]
-    return f"kernel {kernel if isinstance(kernel, int) else len(kernel)}"
+    return f"kernel {kernel if isinstance(kernel, int) else _length(kernel)}"
+
+
+def _length(array: Sequence[Any] | str) -> int:
+    """Rows of an array; a large one is recorded as its shape, `array(15, 15)`."""
+    return int(array[len("array(") :].split(",")[0]) if isinstance(array, str) else len(array)
 
 
 def _quarters(drawn: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from augcli.augment.encode import codec_named
-from augcli.manifests.manifest import PREVIEW_FILE, Manifest
+from augcli.manifests.manifest import PREVIEW_FILE, SHARDS_FOLDER, Manifest
 
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _SIZE_CATEGORIES = (
@@ -29,12 +29,12 @@ def _front_matter(manifest: Manifest) -> str:
         "pretty_name": f"{manifest.reference.name}, augmented",
         "task_categories": ["image-classification"],
         "size_categories": [category],
-        "tags": ["webdataset", "augmented", "augcli"],
+        "tags": [*(["webdataset"] if _is_tar(manifest) else []), "augmented", "augcli"],
         "configs": [
             {
                 "config_name": "default",
                 "data_files": [
-                    {"split": HUB_SPLITS[name], "path": f"shards/{name}-*.tar"}
+                    {"split": HUB_SPLITS[name], "path": _files_of(name, manifest)}
                     for name, split in manifest.splits.items()
                     if split.views
                 ],
@@ -42,6 +42,15 @@ def _front_matter(manifest: Manifest) -> str:
         ],
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _is_tar(manifest: Manifest) -> bool:
+    return str(manifest.options["format"]) == "tar"
+
+
+def _files_of(split: str, manifest: Manifest) -> str:
+    """The pattern of a split's files."""
+    return f"{SHARDS_FOLDER}/{split}-*.tar" if _is_tar(manifest) else f"{split}/**"
 
 
 def _body(manifest: Manifest) -> str:
@@ -63,20 +72,41 @@ def _body(manifest: Manifest) -> str:
     for name, split in manifest.splits.items():
         counts = " | ".join(str(count) for count in split.per_class)
         lines.append(f"| {name} | {split.samples} | {split.views} | {counts} |")
-    lines += [
-        "",
-        f"Every view is `KEY.{_extension(manifest)}`, `KEY.cls` (the label, ASCII) and `KEY.json` "
+    lines += ["", *(_shard_lines(manifest) if _is_tar(manifest) else _folder_lines(manifest)), ""]
+    return "\n".join(lines)
+
+
+def _shard_lines(manifest: Manifest) -> list[str]:
+    """What a view is in the tar format, and how to read some."""
+    extension, shard = _extension(manifest), manifest.shards_of("train")[0].name
+    return [
+        f"Every view is `KEY.{extension}`, `KEY.cls` (the label, ASCII) and `KEY.json` "
         "(where it comes from and what was applied). `manifest.json` records everything that "
         "decided the bytes, `samples.parquet` the address and CRC-32 of every view.",
         "",
         "```python",
         "import webdataset as wds",
-        f'views = wds.WebDataset("shards/train-r000-00000.tar").decode("rgb8")'
-        f'.to_tuple("{_extension(manifest)}", "cls")',
+        f'views = wds.WebDataset("{SHARDS_FOLDER}/{shard}").decode("rgb8")'
+        f'.to_tuple("{extension}", "cls")',
+        "```",
+    ]
+
+
+def _folder_lines(manifest: Manifest) -> list[str]:
+    """The same of the folder format."""
+    return [
+        f"Every view is `SPLIT/CLASS/KEY-cCOPY.{_extension(manifest)}`. `manifest.json` records "
+        "everything that decided the bytes, `samples.parquet` where every view comes from, what "
+        "was applied, and its CRC-32.",
+        "",
+        "```python",
+        "from torchvision.datasets import ImageFolder",
+        'views = ImageFolder("train")',
         "```",
         "",
+        "Or with Hugging Face's `datasets`, in this folder: "
+        '`load_dataset("imagefolder", data_dir="train")`.',
     ]
-    return "\n".join(lines)
 
 
 def _extension(manifest: Manifest) -> str:

@@ -28,6 +28,7 @@ from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.keys import class_folder, is_view_name
 from augcli.manifests.manifest import (
     FAILURES_FILE,
+    IDENTITY_FILE,
     MANIFEST_FILE,
     PAGE_FILES,
     SAMPLES_FILE,
@@ -35,7 +36,9 @@ from augcli.manifests.manifest import (
     WORK_FOLDER,
     Manifest,
     is_shard_name,
+    page_names,
     read_manifest,
+    wids_file,
 )
 from augcli.manifests.reading import read_json
 from augcli.manifests.reference import SPLITS
@@ -44,7 +47,6 @@ from augcli.manifests.threads import in_threads
 from augcli.shards.file_faults import lost_files
 from augcli.shards.urls import Place
 
-IDENTITY_FILE = "identity.json"
 LOCK_FILE = "lock"
 EARLIER_FOLDER = "earlier"
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
@@ -155,8 +157,20 @@ class DatasetFolder:
         manifest.write(self.path)
 
     def is_whole(self, manifest: Manifest) -> bool:
-        """Whether all files of a finished dataset are there, shards in their sizes."""
-        return not any(lost_files(self.path, manifest))
+        """Whether all files of a finished dataset are there, shards in their sizes.
+
+        And no index of a split that it has no views of any more.
+        """
+        stale = any((self.path / name).exists() for name in stale_indexes(manifest))
+        return not stale and not any(lost_files(self.path, manifest))
+
+    def edited_pages(self) -> list[str]:
+        """Pages of the finished dataset that are not what was written: by hand, or damaged."""
+        if not (self.path / MANIFEST_FILE).exists():
+            return []
+        pages = read_manifest(self.path).pages
+        found = {name: sha256_if_readable(self.path / name) for name in sorted(pages)}
+        return [name for name, digest in found.items() if digest not in ("", pages[name])]
 
     def unfinished(self, job: Job, tasks: Sequence[Task], *, refresh: bool) -> list[Task]:
         """The tasks without a record that holds: shards in place, failed images as they were.
@@ -184,7 +198,12 @@ class DatasetFolder:
                     folder.mkdir(parents=True, exist_ok=True)
 
     def remove_strays(self, manifest: Manifest) -> None:
-        """Remove shards, or view files, that the dataset no longer has or that it never got."""
+        """Remove shards, or view files, that the dataset no longer has or that it never got.
+
+        And the indexes of splits that it has no views of any more.
+        """
+        for name in stale_indexes(manifest):
+            (self.path / name).unlink(missing_ok=True)
         if manifest.options["format"] == "tar":
             shards = {shard.name for shard in manifest.shards}
             for path in (self.path / SHARDS_FOLDER).glob("*.tar"):
@@ -200,7 +219,7 @@ class DatasetFolder:
 
     def _is_finished(self, job: Job, task: Task, refresh: bool) -> bool:
         record = read_record(job.record_path(task))
-        if record is None or not self._is_of(task, record) or not self._shards_hold(job, record):
+        if record is None or not record.is_of(task) or not self._shards_hold(job, record):
             return False
         columns = record.columns
         changed = changed_images(
@@ -214,13 +233,6 @@ class DatasetFolder:
         return not any(
             sha256_if_readable(job.root / failure.source) != failure.sha256
             for failure in record.failures
-        )
-
-    def _is_of(self, task: Task, record: TaskRecord) -> bool:
-        made = {*record.columns["source"], *(failure.source for failure in record.failures)}
-        shards = {shard.name for shard in record.shards}
-        return made == {sample.source for sample in task.samples} and (
-            shards == {shard.name for shard in task.shards} or not shards
         )
 
     def _shards_hold(self, job: Job, record: TaskRecord) -> bool:
@@ -323,6 +335,12 @@ class DatasetFolder:
             self._kept / MANIFEST_FILE,
         )
         return tuple(map(sha256_if_readable, files))
+
+
+def stale_indexes(manifest: Manifest) -> list[str]:
+    """Indexes that the dataset does not have, but may have had when it had other splits."""
+    pages = page_names(manifest.options, manifest.splits)
+    return [name for name in map(wids_file, SPLITS) if name not in pages]
 
 
 def _files(record: TaskRecord, rows: slice) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ refresh: then the chunks that held them are made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,10 +91,15 @@ class Earlier:
         """By source, the hash of each image that was expanded."""
         return dict(self._of_samples("source", "source_sha256"))
 
+    @property
+    def sources(self) -> Set[str]:
+        """All images that it was made from, those that failed among them."""
+        return self.sha256.keys() | self.unusable.keys()
+
     def changes(self, reference: Reference) -> Changes:
         """Hold all images against the hashes that they had."""
         now = {sample.source for sample in reference.samples}
-        known = {*self.sha256, *self.unusable}
+        known = self.sources
         moved = [
             sample.source
             for sample in reference.samples
@@ -199,13 +204,16 @@ def _place(sample: Sample) -> tuple[str, int]:
 
 
 def check_changes(
-    changes: Changes, root: Path, *, prune: bool, refresh: bool, retry_failed: bool
+    changes: Changes, reference: Reference, *, prune: bool, refresh: bool, retry_failed: bool
 ) -> None:
     """Stop at changes that the user has not agreed to.
+
+    Of `reference` its root and what was skipped are told.
 
     Raises:
         AugcliError: listing the images, and the options that would go on.
     """
+    left_out = _left_out(changes, reference)
     problems: list[tuple[str, str]] = []
     options: dict[str, None] = {}
     for sources, what, agreed, option in (
@@ -225,15 +233,26 @@ def check_changes(
         ),
     ):
         if not agreed and sources:
-            problems += [(source, what) for source in sources]
+            problems += [(source, left_out.get(source, what)) for source in sources]
             options[option] = None
     if problems:
-        listed = "\n".join(f"  {root / source}: {what}" for source, what in problems[:LISTED])
+        shown = problems[:LISTED]
+        listed = "\n".join(f"  {reference.root / source}: {what}" for source, what in shown)
         more = f"\n  … and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
         raise AugcliError(
             f"images that were already expanded are not what they were:\n{listed}{more}\n"
             f"put them back, go on with {', '.join(options)}, or expand into another folder"
         )
+
+
+def _left_out(changes: Changes, reference: Reference) -> dict[str, str]:
+    """What to tell, by source, of images that are no longer used though they are not gone."""
+    removed = set(changes.removed)
+    return {
+        failure.source: f"is no longer used: {failure.reason}"
+        for failure in reversed(reference.skipped)  # of several reasons the first
+        if failure.source in removed
+    }
 
 
 def usable(

@@ -20,7 +20,8 @@ from augcli.shards.urls import Place
 class ExpandResult:
     """What an expansion made, or (dry run) would make.
 
-    `seconds` is the whole call; `views_made` leaves out what an earlier run had finished.
+    `seconds` is the whole call; `views_made` leaves out what an earlier run had finished, `written`
+    says whether any file was written or removed.
     `estimate` is what was expected before the work (None: there was none), `worker_bytes` the most
     memory of a worker process. Dry runs have no manifest.
     """
@@ -30,6 +31,7 @@ class ExpandResult:
     manifest: Manifest | None
     seconds: float
     views_made: int
+    written: bool
     worker_bytes: int | None
 
     @property
@@ -112,6 +114,7 @@ class ExpandResult:
             content |= {
                 "reference": asdict(made.reference),
                 "bytes": dict(made.bytes),
+                "written": self.written,
                 "views_made": self.views_made,
                 "views_per_second": round(self.views_made / self.seconds, 1),
                 "worker_bytes": self.worker_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from augcli.augment.expand_result import ExpandResult
 from augcli.augment.finish import finish
 from augcli.augment.plan import Task
 from augcli.augment.preparing import Prepared, Tell, prepare
+from augcli.augment.reference_data import named_by_url
 from augcli.augment.task import Job, TaskSummary, run_task
 from augcli.manifests.cache import remember_root
 from augcli.manifests.errors import AugcliError
@@ -86,28 +88,35 @@ def expand(
     prepared = prepare(config, tell)
     codecs = [config.codec, *(name for name in CODECS if name != config.codec)]
     wanted = estimate(prepared.job, prepared.missing, codecs if config.dry_run else codecs[:1])
-    made = 0
+    made = None
     if not config.dry_run:
-        made = _make(prepared, wanted, report)
+        with named_by_url(config.data, prepared.reference.root):
+            made = _make(prepared, wanted, report, tell)
         remember_root(prepared.identity.fingerprint, prepared.reference.root)
     return ExpandResult(
         prepared=prepared,
         estimate=wanted,
         manifest=None if config.dry_run else read_manifest(prepared.folder.path),
         seconds=time.perf_counter() - started,
-        views_made=made,
+        views_made=made or 0,
+        written=made is not None,
         worker_bytes=_worker_bytes() if config.engine == LOCAL else None,
     )
 
 
-def _make(prepared: Prepared, wanted: Estimate | None, report: Report | None) -> int:
-    """Make what isn't there yet; the number of views made."""
+def _make(
+    prepared: Prepared, wanted: Estimate | None, report: Report | None, tell: Tell | None
+) -> int | None:
+    """Make what isn't there yet; the number of views made, None when nothing is to be written."""
     _refuse_failures(prepared)
     if _is_complete(prepared):
-        return 0
+        return None
     folder, config = prepared.folder, prepared.config
     if wanted is not None and not folder.is_begun:
         _check_space(prepared, wanted, prepared.missing)
+    if tell is not None:
+        for name in folder.edited_pages():
+            tell(f"edited      {folder.place / name} is not as it was written: it is made anew")
     with folder.open(prepared.identity):
         tasks = folder.unfinished(prepared.job, prepared.missing, refresh=config.refresh)
         if wanted is not None:
@@ -136,7 +145,10 @@ def _is_complete(prepared: Prepared) -> bool:
     earlier, changes = prepared.earlier, prepared.changes
     if earlier is None or changes is None or prepared.folder.is_begun or prepared.missing:
         return False
-    same = earlier.manifest.reference.fingerprint == prepared.identity.fingerprint
+    if earlier.manifest.reference.fingerprint != prepared.identity.fingerprint:
+        return False
+    untried = Counter(failure for failure in earlier.failures if not failure.tried)
+    same = untried == Counter(prepared.reference.skipped)
     return same and prepared.folder.is_whole(earlier.manifest)
 
 

@@ -110,15 +110,11 @@ def _gathered(
         for shard in filling.kept:
             record_of = prepared.earlier.record(shard.name)
             parts[shard.name] = record_of, prepared.earlier.rows(shard.name)
-        if (filling.kept and filling.missing is None) or not _makes_first(filling):
+        if any(shard.round == 0 for shard in filling.kept):  # else its images are looked at anew
             blank = set(prepared.earlier.manifest.reference.blank)
             totals.blank |= blank & {sample.source for sample in filling.task.samples}
     ordered = [parts[shard.name] for shard in filling.task.shards if shard.name in parts]
     return tuple(shard for shard, _ in ordered), joined([rows for _, rows in ordered])
-
-
-def _makes_first(filling: Filling) -> bool:
-    return filling.missing is not None and filling.missing.first
 
 
 def _by_shard(record: TaskRecord) -> Iterator[tuple[ShardRecord, Columns]]:

@@ -15,7 +15,7 @@ from augcli.augment.fit import Fit
 from augcli.augment.identity import Identity, differences, growth_differences, identity_of
 from augcli.augment.plan import Plan, RoundShard, Task, default_shard_size, make_plan
 from augcli.augment.policy import PolicySpec, resolve_policy
-from augcli.augment.reference_data import load_reference
+from augcli.augment.reference_data import load_reference, named_by_url
 from augcli.augment.remote_folder import check_remote, dataset_folder
 from augcli.augment.stores import store_named
 from augcli.augment.summary import duplicate_lines
@@ -91,7 +91,7 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     if not config.dry_run:
         folder.check_free()
     earlier = folder.earlier()
-    reference, duplicates = _reference(config, tell)
+    reference, duplicates = _reference(config, tell, earlier)
     policy = resolve_policy(config.policy or default_policy(config.data), config.size)
     class_policies = _class_policies(config, reference)
     size = config.shard_size
@@ -115,13 +115,14 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
         refuse_differences(folder.place, list(growth_differences(before, identity.plain())))
         repeats = earlier.manifest.repeats
         changes = earlier.changes(reference)
-        check_changes(
-            changes,
-            reference.root,
-            prune=config.prune,
-            refresh=config.refresh,
-            retry_failed=config.retry_failed,
-        )
+        with named_by_url(config.data, reference.root):
+            check_changes(
+                changes,
+                reference,
+                prune=config.prune,
+                refresh=config.refresh,
+                retry_failed=config.retry_failed,
+            )
         samples, failed_before = usable(reference, earlier, config.retry_failed)
     used = replace(reference, samples=samples)
     check_trainable(used)
@@ -168,7 +169,7 @@ def _check_options(config: ExpandConfig) -> None:
 
 
 def _reference(
-    config: ExpandConfig, tell: Tell | None
+    config: ExpandConfig, tell: Tell | None, earlier: Earlier | None
 ) -> tuple[Reference, tuple[DuplicateGroup, ...]]:
     reference = load_reference(
         config.data, val_fraction=config.val_fraction, test_fraction=config.test_fraction
@@ -180,7 +181,9 @@ def _reference(
         for line in duplicate_lines(duplicates, config.dedupe):
             tell(line)
     if config.dedupe:
-        reference = without_duplicates(reference, duplicates)
+        stored = earlier.sources if earlier is not None else frozenset()
+        with named_by_url(config.data, reference.root):
+            reference = without_duplicates(reference, duplicates, stored)
     return reference, duplicates
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +83,19 @@ def find_root(record: ReferenceRecord, data: str | None) -> Path:
             "another machine: say where it is with --data DIR"
         )
     return root
+
+
+@contextlib.contextmanager
+def named_by_url(data: str | None, root: Path) -> Iterator[None]:
+    """Errors name what `data` is by its URL, if it is one, and not by its copy in `root`."""
+    try:
+        yield
+    except AugcliError as error:
+        if data is not None and is_url(data):
+            from augcli.augment.remote_data import place_of
+
+            error.args = (str(error).replace(str(root), place_of(data)),)
+        raise
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Images are read several times: to find duplicates, to expand, and to see which have changed before a
 dataset grows. So each is fetched once and kept, and fetched again when it is another one there, as
-size and tag tell. What is no image by its name is only reported, and not fetched.
+size and tag tell. Where the server gives no tag, a table is fetched in every run: labels of one
+length can take each other's place. What is no image by its name is only reported, and not fetched.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from augcli.manifests.threads import in_threads
 from augcli.shards.cache_lock import locked
 from augcli.shards.connection import NotThereError
 from augcli.shards.fetching import AT_ONCE, OtherBytesError, RemoteFile, RemoteFolder, Stat
-from augcli.shards.urls import cache_folder_of, checked_url, masked, parent_of
+from augcli.shards.urls import Place, cache_folder_of, checked_url, masked, parent_of
 
 FOLDERS = "data"  # in the cache
 LOG_FILE = "fetched.jsonl"
@@ -46,8 +47,7 @@ def data_at(url: str) -> Path:
         AugcliError: it can't be fetched, or not be kept here.
     """
     url = checked_url(url)
-    is_table = PurePosixPath(masked(url)).suffix.lower() in TABLE_EXTENSIONS
-    folder_url, table = parent_of(url) if is_table else (url, "")
+    folder_url, table = _folder_and_table(url)
     remote = RemoteFolder(folder_url)
     place = cache_folder_of(url, FOLDERS)
     copy = _Copy(remote, place, _folder_name(remote))
@@ -65,6 +65,21 @@ def data_at(url: str) -> Path:
             f"{remote.place}: {error.strerror or error}; set $AUGCLI_CACHE to another folder"
         ) from error
     return copy.folder / table
+
+
+def place_of(url: str) -> Place:
+    """The folder that the sources of what is at `url` are relative to, for people.
+
+    Raises:
+        UsageError: a URL that isn't read.
+    """
+    return Place(masked(_folder_and_table(checked_url(url))[0]))
+
+
+def _folder_and_table(url: str) -> tuple[str, str]:
+    """The URL of a folder, and the name of a table in it, '' when `url` is that of a folder."""
+    is_table = PurePosixPath(masked(url)).suffix.lower() in TABLE_EXTENSIONS
+    return parent_of(url) if is_table else (url, "")
 
 
 def _folder_name(remote: RemoteFolder) -> str:
@@ -115,6 +130,7 @@ class _Copy:
         self._remote = remote
         self._log = place / LOG_FILE
         self._logging = threading.Lock()
+        self._fresh: set[str] = set()  # fetched in this run
 
     def listed_by(self, table: str) -> Stats:
         """The table and what its rows name; a file that isn't there will be missed later."""
@@ -130,7 +146,9 @@ class _Copy:
         missing = {
             name: stat
             for name, stat in wanted.items()
-            if fetched.get(name) != stat or not self._has(name, stat)
+            if fetched.get(name) != stat
+            or not self._has(name, stat)
+            or (name not in self._fresh and _may_hide_changes(name, stat))
         }
         self._check_space(missing)
         for folder in {self.folder, *((self.folder / name).parent for name in missing)}:
@@ -157,6 +175,7 @@ class _Copy:
         with self._logging:
             log.write(_line((name, stat)))
             log.flush()
+            self._fresh.add(name)
 
     def _save(self, file: RemoteFile, path: Path) -> None:
         try:
@@ -206,6 +225,12 @@ def _is_read(name: str) -> bool:
         return False
     tells = path.name == MANIFEST_FILE or path.suffix.lower() in TABLE_EXTENSIONS
     return tells or not why_not_by_name(name)
+
+
+def _may_hide_changes(name: str, stat: Stat) -> bool:
+    """Whether the file can become another one, and neither tag nor size would tell."""
+    is_table = PurePosixPath(name).suffix.lower() in TABLE_EXTENSIONS
+    return not stat.tag and (is_table or stat.bytes is None)
 
 
 def _line(entry: tuple[str, Stat]) -> str:

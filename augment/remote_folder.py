@@ -13,10 +13,10 @@ machines have to take turns.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from augcli.augment.dataset_folder import TABLES, DatasetFolder
+from augcli.augment.dataset_folder import TABLES, DatasetFolder, stale_indexes
 from augcli.augment.identity import Identity
 from augcli.augment.stores import RECEIPTS_FOLDER, store_named
 from augcli.manifests.errors import AugcliError, UsageError
@@ -31,13 +31,16 @@ from augcli.manifests.manifest import (
 )
 from augcli.manifests.threads import in_threads
 from augcli.shards.connection import NotThereError
-from augcli.shards.fetching import AT_ONCE
+from augcli.shards.fetching import AT_ONCE, Stat
 from augcli.shards.remote_dataset import manifest_bytes, parsed_manifest, table_file
 from augcli.shards.sending import WritableFolder
 from augcli.shards.uploading import Uploads
 from augcli.shards.urls import cache_folder_of, checked_url, is_url, protocol_of
 
 FOLDERS = "uploads"  # in the cache
+
+Stats = Mapping[str, Stat | None]
+"""By name, what is at the URL; None: nothing."""
 
 
 def dataset_folder(out: str | Path) -> DatasetFolder:
@@ -107,22 +110,50 @@ class RemoteDatasetFolder(DatasetFolder):
         self._send(MANIFEST_FILE)
 
     def is_whole(self, manifest: Manifest) -> bool:
-        """Whether all files of a finished dataset are there, shards in their sizes."""
-        sizes = {f"{SHARDS_FOLDER}/{shard.name}": shard.bytes for shard in manifest.shards}
-        names = [*manifest.file_hashes(), *sizes]
-        for name, found in zip(names, in_threads(self._remote.stat, names, AT_ONCE), strict=True):
-            if found is None or found.bytes != sizes.get(name, found.bytes):
-                return False
-        return True
+        """Whether all files of a finished dataset are there, in the sizes that are known.
+
+        And no index of a split that it has no views of any more.
+        """
+        shards = {f"{SHARDS_FOLDER}/{shard.name}": shard.bytes for shard in manifest.shards}
+        wanted = [*manifest.file_hashes(), *shards]
+        found = self._stats([*wanted, *stale_indexes(manifest)])
+        there = {name for name, stat in found.items() if stat is not None}
+        sizes = {**self._sizes_here(manifest), **shards}
+        return there == set(wanted) and not _of_other_size(found, sizes)
+
+    def edited_pages(self) -> list[str]:
+        """Pages at the URL that have not the size that they had when they were sent."""
+        if not (self.path / MANIFEST_FILE).exists():
+            return []
+        manifest = read_manifest(self.path)
+        return _of_other_size(self._stats(sorted(manifest.pages)), self._sizes_here(manifest))
 
     def remove_strays(self, manifest: Manifest) -> None:
-        """Remove shards that the dataset no longer has, as far as their names are known here."""
+        """Remove shards that the dataset no longer has, as far as their names are known here.
+
+        And the indexes of splits that it has no views of any more.
+        """
         known = Uploads(self._remote, self._work / RECEIPTS_FOLDER).names()
         before = [read_manifest(self._kept)] if self._kept.exists() else []
         before += [self.torn] if self.torn is not None else []
         known |= {shard.name for earlier in before for shard in earlier.shards}
-        strays = sorted(known - {shard.name for shard in manifest.shards})
-        in_threads(lambda name: self._remote.remove(f"{SHARDS_FOLDER}/{name}"), strays, AT_ONCE)
+        shards = sorted(known - {shard.name for shard in manifest.shards})
+        found = self._stats(stale_indexes(manifest))  # who may only write needn't remove
+        strays = [name for name, stat in found.items() if stat is not None]
+        strays += [f"{SHARDS_FOLDER}/{name}" for name in shards]
+        in_threads(self._remote.remove, strays, AT_ONCE)
+        super().remove_strays(manifest)
+
+    def _stats(self, names: Sequence[str]) -> Stats:
+        return dict(zip(names, in_threads(self._remote.stat, names, AT_ONCE), strict=True))
+
+    def _sizes_here(self, manifest: Manifest) -> dict[str, int]:
+        """By name, the bytes of those tables and pages whose copy on this machine is whole."""
+        return {
+            name: (self.path / name).stat().st_size
+            for name, digest in manifest.file_hashes().items()
+            if sha256_if_readable(self.path / name) == digest
+        }
 
     def _send(self, *names: str) -> None:
         in_threads(lambda name: self._remote.put(self.path / name, name), names, AT_ONCE)
@@ -151,11 +182,19 @@ class RemoteDatasetFolder(DatasetFolder):
         if self.is_begun or (self.path / MANIFEST_FILE).exists():
             return
         names = sorted({*TABLES, *PAGE_FILES} - {MANIFEST_FILE})
-        stats = in_threads(self._remote.stat, names, AT_ONCE)
-        foreign = [name for name, found in zip(names, stats, strict=True) if found is not None]
+        foreign = [name for name, found in self._stats(names).items() if found is not None]
         if foreign:
             raise UsageError(
                 f"--out {self.place}: holds {', '.join(foreign)} but no {MANIFEST_FILE}: name "
                 "another URL, or remove them if they are of an expansion that was interrupted on "
                 "another machine"
             )
+
+
+def _of_other_size(found: Stats, sizes: Mapping[str, int]) -> list[str]:
+    """What is there, but not in the size that it must have."""
+    return [
+        name
+        for name, stat in found.items()
+        if stat is not None and name in sizes and stat.bytes != sizes[name]
+    ]

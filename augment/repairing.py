@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from augcli.augment.dataset_folder import IDENTITY_FILE, LOCK_FILE, changed_images
+from augcli.augment.dataset_folder import LOCK_FILE, changed_images
 from augcli.augment.engines import default_workers, run_tasks
 from augcli.augment.plan import MAX_ROUNDS, RoundShard, Task
 from augcli.augment.reference_data import find_root
@@ -25,6 +25,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import exclusive_lock, publish
 from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.manifest import (
+    IDENTITY_FILE,
     SAMPLES_FILE,
     SHARDS_FOLDER,
     WORK_FOLDER,
@@ -73,6 +74,20 @@ def repair(
         busy = f"{dataset}: an expansion or a repair is at work there; wait, then run it again"
         with exclusive_lock(work / LOCK_FILE, busy), _staging(work) as staging:
             return _repaired(dataset, staging, broken, data, workers, report)
+    except OSError as error:
+        where = error.filename or dataset
+        raise AugcliError(f"{where}: {error.strerror or error}; mend that, run it again") from error
+
+
+def make_folders(dataset: Path, places: Sequence[str]) -> None:
+    """Make folders of a dataset again.
+
+    Raises:
+        AugcliError: one can't be made.
+    """
+    try:
+        for place in places:
+            (dataset / place).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         where = error.filename or dataset
         raise AugcliError(f"{where}: {error.strerror or error}; mend that, run it again") from error

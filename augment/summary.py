@@ -168,7 +168,7 @@ def _print_made(result: ExpandResult, manifest: Manifest, console: Console) -> N
             f"{cost.decode_microseconds:,.0f} µs to decode it"
         )
     if not result.views_made:
-        console.print("time        nothing to do: the dataset was complete and is unchanged")
+        console.print(f"time        {_without_views(result)}")
     reference = manifest.reference
     if reference.failures:
         console.print(
@@ -184,6 +184,12 @@ def _print_made(result: ExpandResult, manifest: Manifest, console: Console) -> N
             f"images: {_some(reference.leaks)}"
         )
     console.print(f"look at     {result.dataset / PREVIEW_FILE}", soft_wrap=True)
+
+
+def _without_views(result: ExpandResult) -> str:
+    if result.written:
+        return "no views to make: tables and pages were written anew"
+    return "nothing to do: the dataset was complete and is unchanged"
 
 
 def _some(sources: tuple[str, ...]) -> str:

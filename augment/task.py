@@ -79,6 +79,26 @@ class TaskRecord:
     failures: tuple[Failure, ...]
     blank: tuple[str, ...]
 
+    def is_of(self, task: Task) -> bool:
+        """Whether this is what the task makes: its shards, of its samples as they are labelled now.
+
+        The same images may have other labels or splits when a growth goes on that was interrupted.
+        """
+        failed = {failure.source for failure in self.failures}
+        rows = [
+            (sample.source, sample.key, sample.split, sample.label)
+            for sample, repeats in zip(task.samples, task.repeats, strict=True)
+            if sample.source not in failed
+            for _ in range(repeats)
+        ]
+        columns = (self.columns[name] for name in ("source", "key", "split", "label"))
+        shards = [shard.name for shard in task.shards] if rows else []
+        return (
+            failed <= {sample.source for sample in task.samples}
+            and list(zip(*columns, strict=True)) == rows * len(task.shards)
+            and [shard.name for shard in self.shards] == shards
+        )
+
     def to_json(self) -> str:
         """The text of the record file."""
         content = {

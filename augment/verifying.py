@@ -11,12 +11,13 @@ from augcli.augment.config import VerifyConfig
 from augcli.augment.deep import Rows, chosen, remade, undecodable
 from augcli.augment.reference_data import find_root
 from augcli.augment.remaking import other_versions
-from augcli.augment.repairing import repair
+from augcli.augment.repairing import make_folders, repair
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.manifest import SAMPLES_FILE, Manifest, ShardRecord, read_manifest
 from augcli.manifests.samples_file import read_samples, rows_of
 from augcli.manifests.settings import check_settings
 from augcli.shards.fault import Fault
+from augcli.shards.file_faults import lost_class_folders
 from augcli.shards.remote_verification import verify_url
 from augcli.shards.urls import is_url
 from augcli.shards.verification import Verification, rows_by_shard
@@ -31,7 +32,8 @@ class Verified:
     """What was found, and what was mended.
 
     `found` is the dataset before any repair; `decoded` and `remade` count the views that --deep
-    looked at (None: it was not asked for); `notes` say what could not be proved, and why.
+    looked at (None: it was not asked for); `notes` say what could not be proved, and why;
+    `repaired` are shards, `folders` empty class folders.
     """
 
     found: Verification
@@ -39,23 +41,25 @@ class Verified:
     remade: int | None = None
     notes: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Those that are left."""
-        return tuple(fault for fault in self.found.faults if fault.shard not in self.repaired)
+        return tuple(fault for fault in self.found.faults if not self._is_mended(fault))
 
     def lines(self) -> Iterator[str]:
         """What to tell people."""
         found = self.found
         for fault in found.faults:
-            mended = " (repaired)" if fault.shard in self.repaired else ""
+            mended = " (repaired)" if self._is_mended(fault) else ""
             yield f"{fault.where}: {fault.what}{mended}"
         yield from self.notes
         counts = [f"{found.views} views in {found.shards} shards"]
         counts += [f"{self.decoded} decoded"] if self.decoded is not None else []
         counts += [f"{self.remade} made anew and the same"] if self.remade is not None else []
         counts += [f"{len(self.repaired)} shards repaired"] if self.repaired else []
+        counts += [f"{len(self.folders)} folders made again"] if self.folders else []
         counts.append(f"{len(self.faults)} faults" if self.faults else "no fault")
         yield f"{found.dataset}: {', '.join(counts)}"
         if found.growing:
@@ -69,11 +73,14 @@ class Verified:
         left = replace(self.found, faults=self.faults).to_json()
         return {
             **left,
-            "repaired": list(self.repaired),
+            "repaired": [*self.repaired, *self.folders],
             "decoded": self.decoded,
             "remade": self.remade,
             "notes": list(self.notes),
         }
+
+    def _is_mended(self, fault: Fault) -> bool:
+        return fault.shard in self.repaired or fault.where in self.folders
 
 
 def verify(
@@ -99,6 +106,8 @@ def verify(
     verified = Verified(verify_bytes(dataset, telling("bytes")))
     if broken := verified.found.broken:
         verified = _mended(dataset, config, verified, broken, telling)
+    if lost := tuple(lost_class_folders(dataset, read_manifest(dataset))):
+        verified = _with_folders(dataset, config, verified, lost)
     return _looked_into(dataset, config, verified, telling) if config.deep else verified
 
 
@@ -124,6 +133,16 @@ def _mended(
     mended = repair(dataset, broken, config.data, config.workers, telling("repairing"))
     notes = (f"{name}: not repaired: {why}" for name, why in mended.unmended.items())
     return replace(verified, repaired=mended.whole, notes=(*verified.notes, *notes))
+
+
+def _with_folders(
+    dataset: Path, config: VerifyConfig, verified: Verified, lost: tuple[str, ...]
+) -> Verified:
+    if not config.repair:
+        note = f"augcli verify {dataset} --repair makes lost class folders again"
+        return replace(verified, notes=(*verified.notes, note))
+    make_folders(dataset, lost)
+    return replace(verified, folders=lost)
 
 
 def _looked_into(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -55,16 +55,19 @@ def find_duplicates(reference: Reference) -> tuple[DuplicateGroup, ...]:
     return tuple(sorted(groups, key=lambda group: (KINDS.index(group.kind), group.sources)))
 
 
-def without_duplicates(reference: Reference, groups: Iterable[DuplicateGroup]) -> Reference:
+def without_duplicates(
+    reference: Reference, groups: Iterable[DuplicateGroup], stored: Set[str] = frozenset()
+) -> Reference:
     """The reference with one sample of each group, the others among its skipped inputs.
 
-    The one for evaluation stays (test before validation before training), the first by source.
-    Of a group with several labels none stays: nobody knows which label is right.
+    The one for evaluation stays (test before validation before training), of those one whose source
+    is `stored` already, the first by source. Of a group with several labels none stays: nobody
+    knows which label is right.
 
     Raises:
         AugcliError: a class would lose its last training image.
     """
-    reasons = {source: reason for group in groups for source, reason in _dropped(group)}
+    reasons = {source: reason for group in groups for source, reason in _dropped(group, stored)}
     dropped = (Failure(source, reason) for source, reason in reasons.items())
     left = replace(
         reference,
@@ -112,14 +115,18 @@ def _sharing(
     return {key: group for key, group in groups.items() if len(group) > 1}
 
 
-def _dropped(group: DuplicateGroup) -> Iterator[tuple[str, str]]:
+def _dropped(group: DuplicateGroup, stored: Set[str]) -> Iterator[tuple[str, str]]:
     """The sources that a group loses, with reasons."""
     if group.kind == CONFLICT:
         for sample in group.samples:
             other = next(s.source for s in group.samples if s.label != sample.label)
             yield sample.source, f"the same image as {other}, which has another label"
         return
-    kept = min(group.samples, key=lambda sample: (-SPLITS.index(sample.split), sample.source))
+
+    def rank(sample: Sample) -> tuple[int, bool, str]:
+        return -SPLITS.index(sample.split), sample.source not in stored, sample.source
+
+    kept = min(group.samples, key=rank)
     for sample in group.samples:
         if sample is not kept:
             yield sample.source, f"the same image as {kept.source}"

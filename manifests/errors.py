@@ -44,10 +44,23 @@ def interruptions_as_such() -> Iterator[None]:
         yield
     except Interrupted:
         raise
+    except KeyboardInterrupt:
+        _let_exit_codes_count()
+        raise
     except Exception as error:
         if _came_of_interruption(error):
+            _let_exit_codes_count()
             raise KeyboardInterrupt from error
         raise
+
+
+def _let_exit_codes_count() -> None:
+    """Have CPython forget an interruption that fell into an `exec` of text, as dataclasses do it.
+
+    It remembers one until the next `exec`, and `python -m` then ends by SIGINT, whatever was made
+    of it.
+    """
+    exec("")
 
 
 def _came_of_interruption(error: BaseException) -> bool:

@@ -34,6 +34,7 @@ SIZES_FILE = f"{SHARDS_FOLDER}/sizes.json"
 TIMM_FILE = f"{SHARDS_FOLDER}/_info.json"
 PAGE_FILES = (CARD_FILE, PREVIEW_FILE, CROISSANT_FILE)  # beside the manifest
 WORK_FOLDER = ".work"  # only while an expansion is not finished
+IDENTITY_FILE = "identity.json"  # of that expansion, in there
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,8 @@ def read_manifest(dataset: Path) -> Manifest:
     """The manifest of the expanded dataset in folder `dataset`.
 
     Raises:
-        AugcliError: missing, torn, of another format or version, or a field is not as expected.
+        AugcliError: missing, unreadable, torn, of another format or version, or a field is not as
+            expected.
     """
     path = dataset / MANIFEST_FILE
     try:
@@ -195,7 +197,11 @@ def read_manifest(dataset: Path) -> Manifest:
         if not dataset.is_dir():
             hint = f"make it with: augcli expand --out {dataset}"
         raise AugcliError(f"{path}: no manifest there; {hint}") from None
-    except (OSError, ValueError) as error:
+    except NotADirectoryError:
+        raise AugcliError(f"{dataset}: is a file; expected a dataset folder") from None
+    except OSError as error:
+        raise AugcliError(f"{path}: can't be read: {error.strerror or error}") from error
+    except ValueError as error:
         raise AugcliError(
             f"{path}: not readable as JSON: {error}; remove {dataset} and expand again"
         ) from error

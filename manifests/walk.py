@@ -14,7 +14,13 @@ from pathlib import Path
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.inputs import is_utf8
-from augcli.manifests.manifest import FORMAT, MANIFEST_FILE, SHARDS_FOLDER, WORK_FOLDER
+from augcli.manifests.manifest import (
+    FORMAT,
+    IDENTITY_FILE,
+    MANIFEST_FILE,
+    SHARDS_FOLDER,
+    WORK_FOLDER,
+)
 
 HIDDEN_FOLDER = "in a hidden folder"
 BAD_NAME = "in a folder whose name is not UTF-8: rename it"
@@ -107,13 +113,18 @@ def own_output(folder: Path, entries: Sequence[Entry]) -> str:
     Its previews and pictures are no inputs of the next expansion.
     """
     names = {entry.name for entry in entries}
-    if {WORK_FOLDER, SHARDS_FOLDER} <= names:
+    if WORK_FOLDER in names and (SHARDS_FOLDER in names or _is_begun(folder)):
         return OWN_DATASET
     if MANIFEST_FILE in names and _is_manifest(folder / MANIFEST_FILE):
         return OWN_DATASET
     if names >= _BENCHMARK_REPORT:
         return OWN_BENCHMARK
     return OWN_RUN if _RUN_STATE in names and names & _RUN_RECORDS else ""
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether an expansion is not finished here: in the folder format there are no shards."""
+    return os.path.isfile(folder / WORK_FOLDER / IDENTITY_FILE)  # noqa: PTH113, is_file raises
 
 
 def _is_manifest(path: Path) -> bool:

@@ -20,7 +20,11 @@ AT_ONCE = 16
 PIECE_BYTES = 1 << 20  # hashed and written while the processor's cache has them
 _BLOCK_BYTES = 8 << 20  # of one request, where files are read in several
 _LISTS_AHEAD = ("s3", "s3a", "az", "abfs", "abfss")  # and may answer with what was listed before
-_TAGS = ("ETag", "etag", "generation", "mtime", "created")
+_TAGS = (
+    *("ETag", "etag", "Content-MD5", "Digest", "Last-Modified"),
+    *("generation", "mtime", "created", "blob_id", "xet_hash"),
+)
+"""What drivers call that which changes with a file's bytes."""
 
 
 class OtherBytesError(AugcliError):
@@ -62,7 +66,7 @@ class RemoteFile:
 
 
 class Stat(NamedTuple):
-    """A remote file's size, if it is known, and a text that changes with its bytes."""
+    """A remote file's size and a text that changes with its bytes: None and '' if not known."""
 
     bytes: int | None
     tag: str
@@ -187,7 +191,8 @@ def _listed(filesystem: Any, folder: str) -> dict[str, Stat]:
 
 
 def _stat_of(info: dict[str, Any]) -> Stat:
-    return Stat(info.get("size"), " ".join(str(info[name]) for name in _TAGS if name in info))
+    tags = (info.get(name) for name in _TAGS)
+    return Stat(info.get("size"), " ".join(str(tag) for tag in tags if tag is not None))
 
 
 class _File:

@@ -20,7 +20,7 @@ from augcli.shards.fault import Fault
 
 
 def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Files that are missing or changed; of shards only the size is looked at."""
+    """Files and empty folders that are missing or changed; of shards only the size counts."""
     for name, digest in manifest.file_hashes().items():
         path = dataset / name
         if not path.is_file():
@@ -35,6 +35,22 @@ def lost_files(dataset: Path, manifest: Manifest) -> Iterator[Fault]:
         elif path.stat().st_size != shard.bytes:
             what = f"{path.stat().st_size} bytes, expected {shard.bytes}"
             yield Fault(where, what, shard.name)
+    for where in lost_class_folders(dataset, manifest):
+        yield Fault(where, "is missing: readers number the classes by such empty folders, too")
+
+
+def lost_class_folders(dataset: Path, manifest: Manifest) -> Iterator[str]:
+    """Class folders without views that are not there, in the folder format.
+
+    Git and tools that copy can drop them; those with views are missed with their files.
+    """
+    if manifest.options["format"] == "tar":
+        return
+    for split, record in manifest.splits.items():
+        for name, views in zip(manifest.classes, record.views_per_class, strict=True):
+            where = f"{split}/{class_folder(name)}"
+            if record.views and not views and not (dataset / where).is_dir():
+                yield where
 
 
 def foreign_files(

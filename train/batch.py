@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from augcli.train.seen import Seen
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -102,7 +104,8 @@ class Sources:
     """The splits of one reference dataset; `validation` and `test` views are fit only.
 
     `size` is the (height, width) of every view in pixels; `policies` are those that training views
-    are augmented by, in serialised form: the dataset's, and those of single classes.
+    are augmented by, in serialised form: the dataset's, and those of single classes. `seen` are the
+    images of training and validation, where no expanded dataset has them on record.
     """
 
     classes: tuple[str, ...]
@@ -111,6 +114,7 @@ class Sources:
     validation: Source | None
     test: Source | None
     policies: tuple[Mapping[str, Any], ...] = ()
+    seen: Seen | None = None
 
     def close(self) -> None:
         """Close every split's source."""

@@ -1,8 +1,9 @@
 """The run folder: its files, and how each is written whole.
 
 args.yaml, summary.csv, run.json, last.pt, best.pt, events.out.tfevents…, curves.png and
-confusion.png, skipped.jsonl where views were left out, and lr_find.json and lr_find.png with `--lr
-auto`; `run.json` comes last, so that its presence says that the run is finished.
+confusion.png, skipped.jsonl where views were left out, seen.pt of a run straight from a reference
+dataset, and lr_find.json and lr_find.png with `--lr auto`; `run.json` comes last, so that its
+presence says that the run is finished.
 """
 
 from __future__ import annotations
@@ -113,6 +114,11 @@ class RunFolder:
     def confusion(self) -> Path:
         """The confusion matrix of the final evaluation."""
         return self.folder / "confusion.png"
+
+    @property
+    def seen(self) -> Path:
+        """Which images it trains and validates on, where no expanded dataset says so."""
+        return self.folder / "seen.pt"
 
     @property
     def lr_find(self) -> Path:

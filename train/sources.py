@@ -30,6 +30,7 @@ from augcli.train.loader import BatchLoader
 from augcli.train.loading import Loading, Order
 from augcli.train.order import Batching, Indices, windowed_order
 from augcli.train.remaking import check_versions, source_files
+from augcli.train.seen import Images, Seen, hashed
 from augcli.train.stored_views import StoredViews
 from augcli.train.world import ALONE, World
 
@@ -263,6 +264,7 @@ def _open_reference(config: TrainConfig, source: str, device: torch.device, worl
         validation=fitted("val"),
         test=fitted("test"),
         policies=_acting(source, policy.serialized),
+        seen=Seen(_hashed(images.files("train")), _hashed(images.files("val"))),
     )
     description = {
         "source": source,
@@ -276,3 +278,7 @@ def _open_reference(config: TrainConfig, source: str, device: torch.device, worl
     }
     failures = (*reference.skipped, *images.failures)
     return Opened(sources, description, failures, tuple(loading.notes))
+
+
+def _hashed(files: list[SourceFile]) -> Images:
+    return hashed([file.key for file in files], [file.sha256 for file in files])

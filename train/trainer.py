@@ -30,6 +30,7 @@ from augcli.train.rates.range_test import Report
 from augcli.train.record import Row, RunFolder, write_args
 from augcli.train.run_folder import held
 from augcli.train.saving import checkpoint_of, restore, save_by_first, take_weights
+from augcli.train.seen import write_seen
 from augcli.train.settling import settled
 from augcli.train.state import RunState
 from augcli.train.step import choose_device
@@ -103,6 +104,8 @@ def run_training(
             _continue(run, state, config)
         else:
             _start(run, state, config)
+        if together.is_first and sources.seen is not None:
+            write_seen(run.seen, sources.seen)
         if not together.first_flag(run.record.exists()):
             train_epochs(config, state.prepared(sources), run, state, stop, report, progress, note)
             finish(config, sources, description, run, state)

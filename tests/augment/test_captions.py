@@ -72,6 +72,13 @@ def test_a_rotation_is_read_from_its_matrix() -> None:
     assert caption(name, {"matrix": matrix}, SIZE).startswith("rotate 30")
 
 
+@pytest.mark.parametrize("side", [5, 15])
+def test_a_kernel_is_told_by_its_side(side: int) -> None:
+    """Was: of one too large to be recorded, the length of the words for it."""
+    told = captions(applied("MotionBlur", blur_limit=[side, side]), SIZE)
+    assert told == f"MotionBlur kernel {side}"
+
+
 @pytest.mark.parametrize(
     ("name", "drawn", "told"),
     [
@@ -85,6 +92,9 @@ def test_a_rotation_is_read_from_its_matrix() -> None:
          "40% original, 60% Rotate 3 > Invert"),
         ("Erasing", {"holes": [[14, 41, 64, 60]], "seed": 8}, "50 x 19 pixels at 14, 41"),
         ("GridDropout", {"holes": "array(100, 4)", "seed": 8}, "100 holes"),
+        ("MotionBlur", {"kernel": "array(15, 15)"}, "kernel 15"),
+        ("AdvancedBlur", {"kernel": [[1.0]] * 7}, "kernel 7"),
+        ("MedianBlur", {"kernel": 5}, "kernel 5"),
         ("Unheard", {"some_value": 0.123456, "mask": [[1]], "seed": 3}, "some value 0.123"),
         ("Unheard", {}, ""),
     ],

@@ -18,8 +18,9 @@ from augcli.augment.summary import duplicate_lines
 from augcli.cli import main
 from augcli.manifests.duplicates import DuplicateGroup
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.manifest import FAILURES_FILE
+from augcli.manifests.manifest import FAILURES_FILE, SAMPLES_FILE
 from augcli.manifests.reference import Sample
+from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 
 CONFLICT = ("train/circle/conflict.jpg", "train/square/conflict.jpg")
@@ -70,6 +71,48 @@ def test_a_rerun_keeps_to_its_option(data: Path, tmp_path: Path) -> None:
     assert expand(config(data, out, dedupe=True)).views_made == 0
     with pytest.raises(AugcliError, match="--dedupe: was True, now False"):
         expand(config(data, out))
+
+
+def test_a_duplicate_that_is_added_is_reported(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expand(config(data, out, dedupe=True))
+    later = "train/stripes/zz.jpg"
+    shutil.copy(data / REPEAT[0], data / later)
+    result = expand(config(data, out, dedupe=True))
+    assert (result.views_made, result.written) == (0, True)
+    assert dropped(result) == {*CONFLICT, LEAK[1], REPEAT[1], later}
+    assert verify(out).faults == ()
+
+
+def test_a_new_duplicate_takes_nothing_away(data: Path, tmp_path: Path) -> None:
+    """Was: the stored one lost to the first by name, and was said to be gone."""
+    out = tmp_path / "out"
+    expand(config(data, out, dedupe=True))
+    before = read_samples(out / SAMPLES_FILE)
+    copy = data / "train/square/00-copy.jpg"
+    shutil.copy(data / "train/square/03.jpg", copy)
+    for _ in range(2):
+        result = expand(config(data, out, dedupe=True))
+        assert result.views_made == 0
+        assert read_samples(out / SAMPLES_FILE).equals(before)
+        reasons = {f.source: f.reason for f in read_failures(out / FAILURES_FILE)}
+        reason = reasons[copy.relative_to(data).as_posix()]
+        assert reason == "the same image as train/square/03.jpg"
+    assert verify(out).faults == ()
+
+
+def test_a_stored_image_that_is_dropped_now_is_not_gone(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expand(config(data, out, dedupe=True))
+    shutil.copy(data / "train/square/03.jpg", data / "test/square/copy.jpg")
+    shutil.copy(data / "train/square/04.jpg", data / "train/circle/other.jpg")
+    with pytest.raises(AugcliError, match="--prune") as error:
+        expand(config(data, out, dedupe=True))
+    same, other = "the same image as test/square/copy.jpg", "train/circle/other.jpg, which has"
+    assert f"{data}/train/square/03.jpg: is no longer used: {same}\n" in str(error.value)
+    assert f"04.jpg: is no longer used: the same image as {other}" in str(error.value)
+    expand(config(data, out, dedupe=True, prune=True))
+    assert verify(out).faults == ()
 
 
 def test_it_is_told_before_the_work(

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augcli.augment import ExpandConfig, expand
+from augcli.augment import ExpandConfig, expand, expansion
 from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import SHARDS_FOLDER
 from augcli.manifests.samples_file import read_samples
+from augcli.manifests.scan import scan_folder
 from augcli.shards.verification import verify
 from augcli.train import TrainConfig, train
 
@@ -146,6 +147,38 @@ def test_every_split_has_every_class(split_photos: Path, tmp_path: Path) -> None
     expand(config(data, out))
     assert sorted(path.name for path in (out / "val").iterdir()) == ["circle", "square", "stripes"]
     assert verify(out).faults == ()
+
+
+def test_a_lost_empty_class_folder_is_a_fault(split_photos: Path, tmp_path: Path) -> None:
+    """Git drops such folders; was: no fault, and labels that others read shifted by one."""
+    data, out = Path(shutil.copytree(split_photos, tmp_path / "data")), tmp_path / "out"
+    shutil.rmtree(data / "validation" / "square")
+    expand(config(data, out))
+    (out / "val" / "square").rmdir()
+    (fault,) = verify(out).faults
+    assert fault.where == "val/square" and fault.what.startswith("is missing")
+    assert expand(config(data, out)).views_made == 0
+    assert (out / "val" / "square").is_dir()
+    assert verify(out).faults == ()
+
+
+def test_an_unfinished_tree_is_no_data(
+    split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was: its views were images of the next run, and `out` a class."""
+    data = Path(shutil.copytree(split_photos / "train", tmp_path / "all" / "photos"))
+    out = tmp_path / "all" / "out"
+
+    def stops(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(expansion, "finish", stops)
+    with pytest.raises(KeyboardInterrupt):
+        expand(config(data, out))
+    views = {path.relative_to(tmp_path / "all").as_posix() for path in out.rglob("*.jpg")}
+    found, skipped = scan_folder(tmp_path / "all")
+    assert {image.source.split("/")[0] for image in found} == {"photos"}
+    assert views and views <= {failure.source for failure in skipped}
 
 
 def test_class_names_that_are_no_folder_names(photos: Path, tmp_path: Path) -> None:

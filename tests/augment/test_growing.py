@@ -14,13 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from augcli.augment import ExpandConfig, ExpandResult, expand
 from augcli.augment import expansion as expansion_module
 from augcli.augment import finish as finish_module
-from augcli.augment.dataset_folder import IDENTITY_FILE
 from augcli.manifests.errors import AugcliError
-from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, WORK_FOLDER, read_manifest
+from augcli.manifests.manifest import (
+    IDENTITY_FILE,
+    MANIFEST_FILE,
+    SHARDS_FOLDER,
+    WORK_FOLDER,
+    read_manifest,
+)
 from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 
@@ -126,6 +132,28 @@ def test_many_rounds_grow_too(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert files(tmp_path / "out") == files(tmp_path / "at_once")
 
 
+def test_a_blank_image_that_is_refreshed_is_blank_no_more(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over many rounds: the chunk's second task told what the image had been."""
+    from augcli.augment import plan
+
+    monkeypatch.setattr(plan, "MAX_ROUNDS", 3)
+    image, out = images(data)[0], tmp_path / "out"
+    content = image.read_bytes()
+    Image.new("RGB", (40, 56), "red").save(image)
+    for copies in (4, 5):  # made, and kept
+        result = expand(config(data, out, copies=copies))
+        assert blank(result) == (image.relative_to(data).as_posix(),)
+    image.write_bytes(content)
+    assert blank(expand(config(data, out, copies=5, refresh=True))) == ()
+
+
+def blank(result: ExpandResult) -> tuple[str, ...]:
+    assert result.manifest is not None
+    return result.manifest.reference.blank
+
+
 def test_fewer_copies_are_refused(data: Path, tmp_path: Path) -> None:
     expand(config(data, tmp_path / "out", copies=2))
     before = files(tmp_path / "out")
@@ -225,6 +253,44 @@ def test_a_chunk_that_loses_all_its_images_goes(data: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("format", ["tar", "folder"])
+def test_an_input_that_is_not_used_is_reported_when_it_is_added(
+    data: Path, tmp_path: Path, format: str
+) -> None:
+    out = tmp_path / "out"
+    expand(config(data, out, format=format))
+    before = views(out)
+    (data / "circle" / "new.heic").write_bytes(b"not read")
+    result = expand(config(data, out, format=format))
+    assert (failures(result), result.views_made, result.written) == (1, 0, True)
+    (row,) = (out / "failures.jsonl").read_text().splitlines()
+    assert json.loads(row)["source"] == "circle/new.heic"
+    assert views(out) == before
+    assert verify(out).faults == ()
+    assert not expand(config(data, out, format=format)).written
+
+
+@pytest.mark.parametrize("format", ["tar", "folder"])
+def test_a_split_that_loses_all_its_images_goes(
+    split_photos: Path, tmp_path: Path, format: str
+) -> None:
+    """The index of its shards stayed, and `verify` failed for good."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(split_photos, data)
+    options = {"format": format, "val_fraction": None, "test_fraction": None}
+    expand(config(data, out, **options))
+    before = files(out)
+    shutil.rmtree(data / "test")
+    expand(config(data, out, **options, prune=True))
+    assert verify(out).faults == ()
+    after = files(out)
+    if format == "tar":
+        stale = "shards/wids-testset.json"
+        (out / stale).write_bytes(before[stale])  # as it was left
+        assert expand(config(data, out, **options)).written
+    assert files(out) == after
+
+
+@pytest.mark.parametrize("format", ["tar", "folder"])
 def test_changed_images_stop_the_run_unless_refreshed(
     data: Path, tmp_path: Path, format: str
 ) -> None:
@@ -242,27 +308,76 @@ def test_changed_images_stop_the_run_unless_refreshed(
     assert files(out) == files(tmp_path / "anew")
 
 
+def labels_of(data: Path) -> dict[Path, str]:
+    return {path.relative_to(data.parent): path.parent.name for path in images(data)}
+
+
+def write_table(table: Path, labels: dict[Path, str]) -> None:
+    rows = "".join(f"{path},{label}\n" for path, label in labels.items())
+    table.write_text(f"path,label\n{rows}")
+
+
 def test_a_label_that_was_corrected_in_a_table_is_noticed(data: Path, tmp_path: Path) -> None:
     """Same path, same bytes, another class: the stored views would keep the wrong label."""
     table, out = tmp_path / "labels.csv", tmp_path / "out"
-    label_of = {path.relative_to(tmp_path): path.parent.name for path in images(data)}
-
-    def write() -> None:
-        rows = "".join(f"{path},{label}\n" for path, label in label_of.items())
-        table.write_text(f"path,label\n{rows}")
-
-    write()
+    label_of = labels_of(data)
+    write_table(table, label_of)
     expand(config(table, out))
     before = files(out)
     wrong = training_image(tmp_path, out).relative_to(tmp_path)
     label_of[wrong] = next(label for label in label_of.values() if label != label_of[wrong])
-    write()
+    write_table(table, label_of)
     with pytest.raises(AugcliError, match=rf"{wrong.name}: is now of another split or class"):
         expand(config(table, out))
     assert files(out) == before
     expand(config(table, out, refresh=True))
     expand(config(table, tmp_path / "anew"))
     assert files(out) == files(tmp_path / "anew")
+
+
+def interrupt_before_the_end(monkeypatch: pytest.MonkeyPatch, settings: ExpandConfig) -> None:
+    """All tasks are recorded, and nothing of the end is done."""
+    with monkeypatch.context() as patched:
+        patched.setattr(expansion_module, "finish", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            expand(settings)
+
+
+@pytest.mark.parametrize("format", ["tar", "folder"])
+def test_a_new_image_whose_label_is_corrected_while_interrupted(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    """What was made under the wrong label was published with it, and passed `verify`."""
+    table, out, calm = tmp_path / "labels.csv", tmp_path / "out", tmp_path / "calm"
+    labels = labels_of(data)
+    new, right = labels.popitem()
+    write_table(table, labels)
+    expand(config(table, out, format=format))
+    shutil.copytree(out, calm)
+    write_table(table, {**labels, new: next(iter(labels.values()))})
+    interrupt_before_the_end(monkeypatch, config(table, out, format=format))
+    write_table(table, {**labels, new: right})
+    expand(config(table, out, format=format))
+    expand(config(table, calm, format=format))
+    assert files(out) == files(calm)
+
+
+@pytest.mark.parametrize("format", ["tar", "folder"])
+def test_a_label_that_is_put_back_while_interrupted(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    table, out = tmp_path / "labels.csv", tmp_path / "out"
+    labels = labels_of(data)
+    write_table(table, labels)
+    expand(config(table, out, format=format))
+    before = files(out)
+    changed = training_image(tmp_path, out).relative_to(tmp_path)
+    other = next(label for label in labels.values() if label != labels[changed])
+    write_table(table, {**labels, changed: other})
+    interrupt_before_the_end(monkeypatch, config(table, out, format=format, refresh=True))
+    write_table(table, labels)
+    expand(config(table, out, format=format))
+    assert files(out) == before
 
 
 @pytest.mark.parametrize("format", ["tar", "folder"])

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from augcli.augment import ExpandConfig, expand
 from augcli.augment.reference_data import load_reference
 from augcli.manifests.errors import AugcliError, UsageError
+from augcli.shards.fetching import RemoteFolder, Stat
 
 URL = "memory://bucket/shapes"
 ROOT = "/bucket/shapes/"
@@ -138,6 +143,92 @@ def test_a_table(remote: Remote) -> None:
             "a.txt": "not an image extension: .txt (labels.csv, line 6)",
         }
     assert sorted(remote.fetched) == ["circle/00.jpg", "labels.csv", "square/00.jpg"]
+
+
+@pytest.mark.parametrize("tag", ["Last-Modified", ""])
+def test_a_table_that_keeps_its_size(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    """Was: on servers without ETags the labels of the first run, for ever."""
+    monkeypatch.setenv("AUGCLI_CACHE", str(tmp_path / "cache"))
+    site = Path(shutil.copytree(photos, tmp_path / "site"))
+    rows = [f"{path.relative_to(site)},{path.parent.name}" for path in sorted(site.rglob("*.jpg"))]
+    (site / "t.csv").write_text("\n".join(["path,label", *rows]))
+    with served(site, tag) as (url, asked):
+        before = load_reference(f"{url}/t.csv")
+        text = (site / "t.csv").read_text()
+        (site / "t.csv").write_text(text.replace("circle/00.jpg,circle", "circle/00.jpg,square"))
+        os.utime(site / "t.csv", (10**9, 10**9))
+        asked.clear()
+        after = load_reference(f"{url}/t.csv")
+    assert asked == ["/t.csv"]
+    label_of = {sample.source: after.classes[sample.label] for sample in after.samples}
+    assert label_of.pop("circle/00.jpg") == "square"
+    assert len(before.samples) == len(after.samples) == len(label_of) + 1
+
+
+def test_a_file_of_unknown_size_and_tag_is_fetched_again(remote: Remote) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stat = Stat(None, "")
+        patch.setattr(RemoteFolder, "listed", lambda self: dict.fromkeys(remote.names(), stat))
+        sources(URL)
+        remote.write("circle/00.jpg", b"other")
+        remote.fetched.clear()
+        reference = load_reference(URL)
+    assert sorted(remote.fetched) == remote.names()
+    assert (reference.root / "circle/00.jpg").read_bytes() == b"other"
+
+
+@contextmanager
+def served(folder: Path, tag: str) -> Iterator[tuple[str, list[str]]]:
+    """The URL of a folder, served with the header `tag` if it has one; and what was read of it."""
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def send_header(self, keyword: str, value: str) -> None:
+            if keyword != "Last-Modified" or tag:
+                super().send_header(keyword, value)
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *given: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+@pytest.mark.parametrize("table", ["", "/t.csv"])
+def test_what_became_of_images_is_told_by_their_url(
+    remote: Remote, tmp_path: Path, table: str
+) -> None:
+    """Was: the path of their copy in the cache."""
+    rows = [f"{name},{name[:6]}" for name in remote.names()]
+    remote.write("t.csv", "\n".join(["path,label", *rows]).encode())
+    settings = ExpandConfig(
+        data=URL + table, out=tmp_path / "out", copies=0, size=16, policy="none", workers=1
+    )
+    expand(settings)
+    remote.write("circle/00.jpg", b"other")
+    remote.remove("square/00.jpg")
+    with pytest.raises(AugcliError) as error:
+        expand(settings)
+    assert f"\n  {URL}/circle/00.jpg: has changed" in str(error.value)
+    assert f"\n  {URL}/square/00.jpg: is " in str(error.value)
+    assert str(tmp_path / "cache") not in str(error.value)
+
+
+def test_duplicates_that_empty_a_class_are_told_by_their_url(
+    remote: Remote, tmp_path: Path
+) -> None:
+    for name in remote.names():
+        remote.write(name, b"the same")
+    with pytest.raises(AugcliError, match=f"^{URL}: --dedupe leaves no training images"):
+        expand(ExpandConfig(data=URL, out=tmp_path / "out", dedupe=True, workers=1))
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,46 @@ def test_what_was_lost_is_made_again(
     assert remote.files() == before
 
 
+@pytest.mark.parametrize("name", [SAMPLES_FILE, "failures.jsonl", "README.md", "croissant.json"])
+def test_what_is_damaged_is_sent_again(remote: Remote, data: Path, name: str) -> None:
+    expand(config(data))
+    before = remote.files()
+    remote.write(name, b"garbage")
+    told: list[str] = []
+    result = expand(config(data), tell=told.append)
+    assert (result.views_made, result.written) == (0, True)
+    assert remote.files() == before
+    is_page = name in ("README.md", "croissant.json")
+    assert [f"{URL}/{name} is not as it was" in line for line in told] == [True] * is_page
+    assert not expand(config(data)).written
+
+
+@pytest.mark.parametrize("machine", ["same", "other"])
+def test_a_split_that_loses_all_its_images_goes(
+    remote: Remote,
+    split_photos: Path,
+    tmp_path: Path,
+    machine: str,
+    another_machine: Callable[[], None],
+) -> None:
+    data, local = tmp_path / "split", tmp_path / "local"
+    shutil.copytree(split_photos, data)
+    options = {"val_fraction": None, "test_fraction": None}
+    expand(config(data, **options))
+    before = remote.files()
+    shutil.rmtree(data / "test")
+    if machine == "other":
+        another_machine()
+    expand(config(data, prune=True, **options))
+    expand(config(data, local, **options))
+    stale = "shards/wids-testset.json"
+    assert stale in before and remote.files() == files(local)
+    assert not list((tmp_path / f"cache{'-0' * (machine == 'other')}").rglob(Path(stale).name))
+    remote.write(stale, before[stale])  # as it was left
+    expand(config(data, **options))
+    assert remote.files() == files(local)
+
+
 def faults() -> Iterator[str]:
     try:
         yield from (f"{fault.where}: {fault.what}" for fault in verify(URL).faults)

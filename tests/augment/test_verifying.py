@@ -118,7 +118,7 @@ def test_a_view_that_its_image_does_not_make(
     monkeypatch.setattr(expansion_module, "dataset_picture", lambda _: b"")  # makes views too
     with monkeypatch.context() as patched:
         patched.setattr(ViewMaker, "view", spoilt)
-        expansion_module._make(prepared, None, None)
+        expansion_module._make(prepared, None, None, None)
     out = tmp_path / "out"
     assert verify(out).faults == ()
     (fault,) = deep(out, photos).faults
@@ -141,7 +141,7 @@ def test_what_is_no_image_is_found(
     prepared = expansion_module.prepare(settings, None)
     with monkeypatch.context() as patched:
         patched.setitem(CODECS, "jpeg", replace(jpeg, encode=torn))
-        expansion_module._make(prepared, None, None)
+        expansion_module._make(prepared, None, None, None)
     out = tmp_path / "out"
     assert verify(out).faults == ()
     unreadable, impure = deep(out, photos).faults
@@ -253,6 +253,22 @@ def test_deep_looks_at_what_was_repaired(dataset: Path, data: Path) -> None:
     result = deep(dataset, data, repair=True)
     assert result.decoded == result.remade == len(rows(dataset))
     assert result.to_json()["ok"] is True
+
+
+def test_a_lost_empty_class_folder_is_made_again(split_photos: Path, tmp_path: Path) -> None:
+    data, out = Path(shutil.copytree(split_photos, tmp_path / "data")), tmp_path / "out"
+    shutil.rmtree(data / "test" / "stripes")
+    expand(config(data, out, format="folder"))
+    (out / "test" / "stripes").rmdir()
+    shutil.rmtree(data)  # it needs no images
+    told = verify(out)
+    assert [fault.where for fault in told.faults] == ["test/stripes"]
+    assert told.notes == (f"augcli verify {out} --repair makes lost class folders again",)
+    result = verify(out, VerifyConfig(repair=True))
+    assert (result.faults, result.folders, result.notes) == ((), ("test/stripes",), ())
+    assert result.to_json()["repaired"] == ["test/stripes"]
+    assert next(result.lines()).endswith("(repaired)")
+    assert verify(out).faults == ()
 
 
 @pytest.mark.parametrize("change", ["gone", "other bytes"])

@@ -17,10 +17,16 @@ from pathlib import Path
 import pytest
 
 from augcli.augment import ExpandConfig, expand
-from augcli.augment.dataset_folder import IDENTITY_FILE, LOCK_FILE
+from augcli.augment.dataset_folder import LOCK_FILE
 from augcli.augment.identity import identity_of
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.manifest import MANIFEST_FILE, SHARDS_FOLDER, WORK_FOLDER, read_manifest
+from augcli.manifests.manifest import (
+    IDENTITY_FILE,
+    MANIFEST_FILE,
+    SHARDS_FOLDER,
+    WORK_FOLDER,
+    read_manifest,
+)
 from augcli.shards.verification import verify
 
 

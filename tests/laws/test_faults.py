@@ -429,7 +429,7 @@ def test_another_that_finished_while_this_one_planned(
     out = tmp_path / "out"
     original = expansion_module._make
 
-    def late(*arguments: Any) -> int:
+    def late(*arguments: Any) -> int | None:
         monkeypatch.setattr(expansion_module, "_make", original)
         expand(config(photos, out, format=format))
         return original(*arguments)

@@ -193,6 +193,21 @@ def test_evaluation_keeps_its_image(data: Data, same: tuple[str, ...], kept: str
     }
 
 
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [
+        (("train/cat/2.jpg",), "val/cat/1.jpg"),
+        (("train/cat/2.jpg", "val/cat/3.jpg"), "val/cat/3.jpg"),
+        (("val/cat/2.jpg", "val/cat/3.jpg"), "val/cat/2.jpg"),
+    ],
+)
+def test_of_a_split_what_is_stored_is_kept(data: Data, stored: tuple[str, ...], kept: str) -> None:
+    same = ("train/cat/2.jpg", "val/cat/1.jpg", "val/cat/2.jpg", "val/cat/3.jpg")
+    reference = data(dict.fromkeys(same, b"picture"))
+    left = without_duplicates(reference, find_duplicates(reference), frozenset(stored))
+    assert sources(left) == {*OTHERS, kept}
+
+
 def test_of_several_labels_none_is_kept(data: Data) -> None:
     same = ("train/cat/1.jpg", "train/cat/2.jpg", "val/dog/1.jpg")
     left = deduped(data(dict.fromkeys(same, b"picture")))

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from augcli.manifests.errors import AugcliError, Interrupted, interruptions_as_such
+
+SCRIPT = """
+import sys
+from augcli.manifests.errors import interruptions_as_such
+try:
+    with interruptions_as_such():
+        exec("raise KeyboardInterrupt")
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
 
 
 def in_a_lock() -> None:
@@ -45,3 +58,10 @@ def test_an_interruption_that_says_how_to_go_on_keeps_its_words() -> None:
             raise KeyboardInterrupt
         except KeyboardInterrupt as stopped:
             raise Interrupted("go on with --resume", 2) from stopped
+
+
+def test_the_exit_code_stands_wherever_the_interruption_fell(tmp_path: Path) -> None:
+    """Was: -2 now and then, when Ctrl-C fell into an import in which dataclasses are made."""
+    (tmp_path / "interrupted.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "interrupted"]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 130

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,31 @@ def test_missing(tmp_path: Path) -> None:
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_FILE).mkdir()
     assert_refused(tmp_path)
+
+
+def test_a_file_in_the_place_of_the_dataset(tmp_path: Path) -> None:
+    """Was: the advice to remove it."""
+    table = tmp_path / "t.csv"
+    table.write_text("path,label")
+    with pytest.raises(AugcliError) as error:
+        read_manifest(table)
+    assert str(error.value) == f"{table}: is a file; expected a dataset folder"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_what_can_not_be_read_is_not_to_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (tmp_path / MANIFEST_FILE).write_text(MANIFEST.to_json())
+
+    def refuses(self: Path) -> bytes:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuses)
+    with pytest.raises(AugcliError) as error:
+        read_manifest(tmp_path)
+    path = tmp_path / MANIFEST_FILE
+    assert str(error.value) == f"{path}: can't be read: {os.strerror(number)}"
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, -2])

@@ -183,11 +183,18 @@ def test_earlier_outputs_are_no_classes(tree: Tree, reason: str, folder: str) ->
         scan(data / folder)
 
 
-def test_unfinished_expansions_are_no_classes(tree: Tree) -> None:
-    outputs = ["out/.work/identity.json", "out/shards/.x.tar.tmp"]
+@pytest.mark.parametrize("view", ["shards/.x.tar.tmp", "train/a/x.jpg"])
+def test_unfinished_expansions_are_no_classes(tree: Tree, view: str) -> None:
+    """Was: of `--format folder` the views were images of a later run."""
+    outputs = ["out/.work/identity.json", f"out/{view}"]
     assert reasons(scan(tree("a/1.jpg", "b/1.jpg", *outputs))) == dict.fromkeys(
         outputs, OWN_DATASET
     )
+
+
+def test_work_folders_of_others_rule_nothing_out(tree: Tree) -> None:
+    data = tree("a/1.jpg", "a/.work/notes.json", "b/1.jpg")
+    assert sources(scan(data)) == ["a/1.jpg", "b/1.jpg"]
 
 
 def test_manifests_of_others_rule_nothing_out(tree: Tree) -> None:

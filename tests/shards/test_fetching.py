@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -69,6 +70,24 @@ def failure(url: str, file: RemoteFile, patience: Patience | None = None) -> str
     with pytest.raises(AugcliError) as error:
         fetched(url, file, patience)
     return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ETag", "etag", "Content-MD5", "Digest", "Last-Modified", "generation", "mtime", "created",
+     "blob_id", "xet_hash"],
+)  # fmt: skip
+def test_whatever_a_driver_tells_of_the_bytes_is_in_the_tag(name: str) -> None:
+    """Was: without an ETag, as of Python's http.server, two files of one size were the same."""
+    found = {"type": "file", "size": 5, "xet_hash": None}
+
+    def tag(info: dict[str, object]) -> str:
+        stat = RemoteFolder("memory://x").stat_at(SimpleNamespace(info=lambda path: info), "/x/1")
+        assert stat is not None
+        return stat.tag
+
+    assert len({tag(found), tag({**found, name: "one"}), tag({**found, name: "other"})}) == 3
+    assert tag(found) == ""
 
 
 def test_the_bytes(url: str, file: RemoteFile, data: bytes) -> None:

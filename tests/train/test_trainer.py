@@ -71,8 +71,8 @@ class Synthetic:
         self.wait_seconds = wait_seconds
         self.asked: list[tuple[int, int]] = []
 
-    def batches(self, epoch: int, start: int = 0, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
-        assert batch_size == BATCH_SIZE
+    def batches(self, epoch: int, start: int = 0, batch_size: int | None = None) -> Iterator[Batch]:
+        assert batch_size in (None, BATCH_SIZE)
         self.asked.append((epoch, start))
         chance = torch.Generator().manual_seed(1000 + epoch)
         order = torch.arange(self.samples)

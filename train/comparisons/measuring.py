@@ -107,8 +107,9 @@ class Measuring:
         stored = {name: self._expanded(name) for name in self._wanted.policies}
         setups = Setups(config, stored)
         views = {arm.name: setups.views_identity(arm) for arm in self._wanted.arms}
-        throughput = self._throughput(setups, views)
-        plan = self._plan(setups, throughput, views)
+        measured = self._throughput(setups, views)
+        throughput = measured.throughput
+        plan = self._plan(setups, measured)
         self._parts.total += self._later_parts(plan) - self._later_parts(self._wish)
         arms = tuple(arm for arm in self._wanted.arms if arm.name in plan.arms)
         rates = Rates(config.out / RATES, config.lr, self._wanted.baseline, self._tell)
@@ -188,7 +189,7 @@ class Measuring:
         """What times depend on beside the work."""
         return {name: self._machine[name] for name in ("processor", "cores", "cuda")}
 
-    def _throughput(self, setups: Setups, views: dict[str, str]) -> Throughput:
+    def _throughput(self, setups: Setups, views: dict[str, str]) -> KeptThroughput:
         """Measured for all arms together, or kept from an earlier call with the same ones."""
         path, arms = self._config.out / THROUGHPUT_FILE, self._wanted.arms
         options = {arm.name: deciding(setups.training(arm)) for arm in arms}
@@ -212,20 +213,23 @@ class Measuring:
             kept = KeptThroughput(decided, found)
             write_record(path, kept)
         self._parts.end()
-        return kept.throughput
+        return kept
 
-    def _plan(self, setups: Setups, throughput: Throughput, views: dict[str, str]) -> Plan:
-        """All that is wished for, or what of it fits the budget; that stays, once decided."""
+    def _plan(self, setups: Setups, measured: KeptThroughput) -> Plan:
+        """All that is wished for, or what of it fits the budget.
+
+        That stays, once decided, while costs are decided by the same.
+        """
         config, until = self._config, self._until()
         if until is None:
             return self._wish
         path = config.out / PLAN_FILE
         wish = to_plain(self._wish)
-        decided = {"wish": wish, "budget": config.budget, "views": views, "model": config.model}
+        decided = {"wish": wish, "budget": config.budget, "costs": measured.decided}
         if path.exists() and (kept := read_record(path, KeptPlan)).decided == decided:
             return kept.plan
         names = () if config.corruptions is None else parse_corruptions(config.corruptions)
-        costs = expected_costs(setups, self._wanted.arms, throughput, self._split, names)
+        costs = expected_costs(setups, self._wanted.arms, measured.throughput, self._split, names)
         plan = plan_within(self._wish, self._wanted.arms, costs, until - time.monotonic())
         write_record(path, KeptPlan(decided, plan))
         for line in plan.gave_up:

@@ -116,7 +116,7 @@ def _by_turns(
             for number, work in enumerate(order):
                 hear(turn * len(order) + number)
                 _measure(opened[work], measured[work], step, device)
-            bound.append(_synthetic(next(iter(opened.values())), step).rate)
+            bound.append(_synthetic(next(iter(opened.values())), step, device).rate)
     return measured, bound
 
 
@@ -135,9 +135,9 @@ def _measure(opened: _Open, measured: _Measured, step: Step, device: torch.devic
     measured.training.append(measure_stretch(opened.batches(device), _views, train))
 
 
-def _synthetic(opened: _Open, step: Step) -> Stretch:
-    """Steps on one and the same batch: no data are needed for them."""
-    batch, _ = next(opened.batches())
+def _synthetic(opened: _Open, step: Step, device: torch.device) -> Stretch:
+    """Steps on one and the same batch, on the device that trains: no data are needed for them."""
+    batch, _ = next(opened.batches(device))
     return measure_stretch(repeat(batch), len, step)
 
 

@@ -1,9 +1,15 @@
-"""The images that a trained model is measured on: fit only, of one split, of the run's own data."""
+"""The images that a trained model is measured on: fit only, of one split, of the run's own data.
+
+Of other data, what the run was trained or validated on is left out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 
 from augcli.augment.reference_data import load_reference
 from augcli.augment.remaking import manifest_recipe
@@ -11,6 +17,7 @@ from augcli.manifests.errors import AugcliError, UsageError
 from augcli.manifests.hashing import key_fraction
 from augcli.manifests.reference import Failure, Reference
 from augcli.train.dataset import Dataset, open_dataset
+from augcli.train.evaluation.chosen_views import ChosenViews
 from augcli.train.evaluation.run_options import (
     DataOptions,
     check_classes,
@@ -18,10 +25,19 @@ from augcli.train.evaluation.run_options import (
     plain_recipe,
     reading_config,
 )
-from augcli.train.evaluation.shrunk_views import ShrunkViews
+from augcli.train.evaluation.seen_before import (
+    Listed,
+    Sifted,
+    everything,
+    listed_of,
+    seen_by,
+    sift,
+)
+from augcli.train.evaluation.shrunk_views import at_size
 from augcli.train.fresh_views import FreshViews, in_order
 from augcli.train.image_check import look_at
 from augcli.train.remaking import source_files
+from augcli.train.seen import Seen
 from augcli.train.trained import Trained
 from augcli.train.views import Views
 
@@ -52,6 +68,10 @@ class SplitData:
     split: str
     """test, val, train, or all."""
     views: Views
+    stored: Views
+    """What `views` are resized from, or themselves."""
+    stored_size: int
+    """Pixels that those are high and wide."""
     paths: tuple[str, ...]
     """Of each sample's image, relative to the reference dataset's root, with '/'."""
     reference: str
@@ -61,6 +81,8 @@ class SplitData:
     own: bool
     """Whether that is what the run was trained on."""
     failures: tuple[Failure, ...] = ()
+    seen: tuple[Failure, ...] | None = ()
+    """Left out since the run was trained or validated on it; None where that isn't known."""
     notes: list[str] = field(default_factory=list)
     """What a user should be told."""
 
@@ -127,13 +149,37 @@ class RunData:
         if not self.has(split):
             raise UsageError(f"--split: there are no {NAMES[split]} images; choose another")
         opened = (
-            self._from_reference(split, subset) if self._reference else self._from_dataset(split)
+            self._from_reference(split, subset)
+            if self._reference
+            else self._from_dataset(split, subset)
         )
         if not self._replaced and not self.is_own:
-            opened.notes.append(
-                "the data have changed since the run was trained: other images, labels or splits"
+            opened.notes.insert(
+                0, "the data have changed since the run was trained: other images, labels or splits"
             )
         return opened
+
+    @cached_property
+    def _seen(self) -> Seen | None:
+        """What the run was trained and validated on."""
+        return seen_by(self._trained)
+
+    def _sifted(self, split: str, subset: Subset | None, images: Listed) -> Sifted:
+        """Which of them to measure on.
+
+        All of the run's own data, which are split already, and of a subset, which is to show what
+        training saw, too. Where its own data have changed, validation images are what they were.
+        """
+        if self.is_own or subset is not None or split == "train":
+            return everything(images)
+        allowed = "val" if split == "val" and not self._replaced else ""
+        sifted = sift(images, self._seen, allowed)
+        if not sifted.kept:
+            raise UsageError(
+                f"--split {NAMES[split]}: the run was trained or validated on every one of these "
+                f"{len(images.paths):,} images: give others with --data, or choose another split"
+            )
+        return sifted
 
     def has(self, split: str) -> bool:
         """Whether there are images of that split."""
@@ -159,7 +205,15 @@ class RunData:
             first = f"{reference.root / images.failures[0].source}: {images.failures[0].reason}"
             raise AugcliError(f"none of the {NAMES[split]} images can be used; first {first}")
         sources = {sample.key: sample.source for sample in samples}
-        notes = []
+        listed = Listed(
+            keys=[file.key for file in files],
+            sha256s=[file.sha256 for file in files],
+            paths=[sources[file.key] for file in files],
+        )
+        sifted = self._sifted(split, subset, listed)
+        files = [files[number] for number in sifted.kept]
+        stored = FreshViews(files, recipe, augmented=False, originals=True)
+        notes = sifted.notes()
         others = len(reference.samples) - len(samples)
         if self._replaced and not self.is_own and others and subset is None:
             notes.append(
@@ -168,16 +222,19 @@ class RunData:
             )
         return SplitData(
             split=split,
-            views=FreshViews(files, recipe, augmented=False, originals=True),
-            paths=tuple(sources[file.key] for file in files),
+            views=at_size(stored, recipe.fit.size, self._trained.size[0]),
+            stored=stored,
+            stored_size=recipe.fit.size,
+            paths=tuple(listed.paths[number] for number in sifted.kept),
             reference=reference.name,
             fingerprint=self._fingerprint,
             own=self.is_own,
             failures=images.failures,
+            seen=sifted.left_out,
             notes=notes,
         )
 
-    def _from_dataset(self, split: str) -> SplitData:
+    def _from_dataset(self, split: str, subset: Subset | None) -> SplitData:
         dataset = self._dataset
         assert dataset is not None
         manifest = dataset.manifest
@@ -188,15 +245,20 @@ class RunData:
             views: Views = FreshViews(files, recipe, augmented=False, originals=True)
         else:
             views = dataset.views(split)
+        listed = listed_of(dataset, split)
+        sifted = self._sifted(split, subset, listed)
+        if sifted.left_out:
+            views = ChosenViews(views, np.array(sifted.kept, np.int64))
         stored_size = int(manifest.options["size"])
-        if stored_size != self._trained.size[0]:
-            views = ShrunkViews(views, stored_size)
-        table = dataset.samples.of_split(split, ("source",)).slice(0, len(views.samples))
         return SplitData(
             split=split,
-            views=views,
-            paths=tuple(table.column("source").to_pylist()),
+            views=at_size(views, stored_size, self._trained.size[0]),
+            stored=views,
+            stored_size=stored_size,
+            paths=tuple(listed.paths[number] for number in sifted.kept),
             reference=manifest.reference.name,
             fingerprint=self._fingerprint,
             own=self.is_own,
+            seen=sifted.left_out,
+            notes=sifted.notes(),
         )

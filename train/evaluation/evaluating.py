@@ -21,6 +21,7 @@ from augcli.train.evaluation.result import EvaluationResult, TtaResult
 from augcli.train.evaluation.robustness import measure_robustness
 from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.evaluation.scores import score
+from augcli.train.evaluation.shrunk_views import at_size
 from augcli.train.evaluation.tta import Tta, averaged, parse_tta
 from augcli.train.evaluation.variants import Variants, kept, unaltered
 from augcli.train.evaluation.writing import evaluation_folder, write_evaluation
@@ -55,7 +56,7 @@ def evaluate_run(
     passes = 1 + (tta.count if tta else 0) + len(names) * len(SEVERITIES)
     with closing(data.views):
         if passes > 1:
-            data = dataclasses.replace(data, views=kept(data.views, trained.size[0]))
+            data = _kept(data, trained)
         predictor = _predictor(trained, config, device, passes * len(data.views.samples), progress)
         [plain] = predictor.each(Variants(data.views, unaltered, 1))
         result = EvaluationResult(
@@ -89,6 +90,13 @@ def _opened(
     return data
 
 
+def _kept(data: SplitData, trained: Trained) -> SplitData:
+    """Views that will be seen several times."""
+    stored = kept(data.stored, data.stored_size)
+    views = at_size(stored, data.stored_size, trained.size[0])
+    return dataclasses.replace(data, views=views, stored=stored)
+
+
 def _predictor(
     trained: Trained,
     config: EvaluateConfig,
@@ -108,6 +116,8 @@ def _predictor(
 
 
 def _with_tta(tta: Tta, data: SplitData, plain: Predictions, predictor: Predictor) -> TtaResult:
-    views = predictor.each(Variants(data.views, tta.alter, tta.count), tta.count)
-    found = averaged(plain, views, with_plain=tta.with_plain)
+    views = at_size(data.stored, data.stored_size, tta.size)
+    altered = Variants(views, tta.alter, tta.count)
+    shown = at_size(altered, tta.size, predictor.size)
+    found = averaged(plain, predictor.each(shown, tta.count), with_plain=tta.with_plain)
     return TtaResult(tta.about, found, score(found), compare(plain.right, found.right))

@@ -57,8 +57,9 @@ class Predictor:
     ) -> None:
         """`seen` hears of each batch, by its number of images."""
         self._trained, self._device, self._seen = trained, device, seen
+        self.size = trained.size[0]
         config = TrainConfig(batch_size=batch_size, workers=workers, memory="0", epochs=1)
-        self._loading = Loading(config, trained.size[0], device)
+        self._loading = Loading(config, self.size, device)
 
     def each(self, views: Views, variants: int = 1) -> Iterator[Predictions]:
         """The predictions for variants (epochs) 0 to `variants` - 1 of `views`; then closes them.

@@ -76,6 +76,9 @@ class EvaluationResult:
                 "trained_on": data.own,
                 "split": data.name,
                 "failures": [dataclasses.asdict(failure) for failure in data.failures],
+                "seen_by_the_run": None
+                if data.seen is None
+                else [{"source": each.source, "reason": each.reason} for each in data.seen],
             },
             **self.scores.to_json(classes),
             "tta": self.tta.to_json(classes) if self.tta else None,

@@ -55,10 +55,15 @@ def reading_config(trained: Trained, options: DataOptions) -> TrainConfig:
     return check_settings(TrainConfig(**texts))
 
 
+def drawn_size(trained: Trained) -> int:
+    """The pixels that the run's views were drawn at, before it resized them for its model."""
+    return int(trained.source.get("options", {}).get("size", trained.size[0]))
+
+
 def plain_recipe(trained: Trained) -> Recipe:
     """How the run fitted its images; nothing is augmented."""
     options = trained.source.get("options", {})
-    size = trained.size[0]
+    size = drawn_size(trained)
     return Recipe(
         fit=Fit(size, str(options.get("fit", DEFAULT_FIT))),
         policy=resolve_policy("none", size),

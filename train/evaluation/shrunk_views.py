@@ -1,4 +1,4 @@
-"""Views at the size that a run ended at, where its dataset's are larger."""
+"""Views at another size than they come in: that which a run ended at, or drew its views at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import torch
 from augcli.augment.decode import Pixels
 from augcli.train.forward import resized
 from augcli.train.views import Labelled, RowFault, Views
+
+
+def at_size(views: Views, stored_size: int, size: int) -> Views:
+    """`views` of `stored_size` pixels at `size`."""
+    return views if stored_size == size else ShrunkViews(views, stored_size)
 
 
 class ShrunkViews:

@@ -18,6 +18,7 @@ from augcli.augment.views import Recipe, ViewMakers
 from augcli.manifests.errors import UsageError
 from augcli.manifests.reference import Sample
 from augcli.train.evaluation.predictions import Predictions
+from augcli.train.evaluation.run_options import drawn_size
 from augcli.train.evaluation.variants import Alter
 from augcli.train.trained import Trained
 
@@ -27,12 +28,16 @@ TEN_CROP, FLIP = "ten-crop", "flip"
 
 @dataclass(frozen=True)
 class Tta:
-    """`alter` makes views 0 to `count` - 1; `with_plain`: the plain view counts as another one."""
+    """`alter` makes views 0 to `count` - 1; `with_plain`: the plain view counts as another one.
+
+    It takes and makes views of `size` pixels.
+    """
 
     about: str
     alter: Alter
     count: int
     with_plain: bool
+    size: int
 
 
 def parse_tta(text: str, trained: Trained) -> Tta:
@@ -41,12 +46,13 @@ def parse_tta(text: str, trained: Trained) -> Tta:
     Raises:
         UsageError: it is none of the choices, or the run has no policy to draw views by.
     """
+    size = trained.size[0]
     if text == TEN_CROP:
         about = "ten crops, enlarged by 8/7"
-        return Tta(about, lambda pixels, key, number: ten_crop(pixels, number), TEN_CROPS, False)
+        return Tta(about, _crop, TEN_CROPS, False, size)
     if text == FLIP:
         about = "plain view and mirror image"
-        return Tta(about, lambda pixels, key, number: mirrored(pixels), 1, True)
+        return Tta(about, _mirror, 1, True, size)
     if not text.isdecimal() or not 1 <= int(text) <= MOST_VIEWS:
         raise UsageError(
             f"--tta: {text} is none: choose from 1 to {MOST_VIEWS} views, {TEN_CROP}, {FLIP}"
@@ -58,9 +64,18 @@ def parse_tta(text: str, trained: Trained) -> Tta:
             f"views by: choose from {TEN_CROP}, {FLIP}"
         )
     seed = trained.source.get("options", {}).get("seed", 0)
-    recipe = Recipe(Fit(trained.size[0], DEFAULT_FIT), checked_spec("of the run", policy), seed)
+    size = drawn_size(trained)
+    recipe = Recipe(Fit(size, DEFAULT_FIT), checked_spec("of the run", policy), seed)
     about = f"plain view and {text} by policy"
-    return Tta(about, PolicyViews(recipe), int(text), True)
+    return Tta(about, PolicyViews(recipe), int(text), True, size)
+
+
+def _crop(pixels: Pixels, key: str, number: int) -> Pixels:
+    return ten_crop(pixels, number)
+
+
+def _mirror(pixels: Pixels, key: str, number: int) -> Pixels:
+    return mirrored(pixels)
 
 
 class PolicyViews:

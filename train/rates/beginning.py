@@ -23,6 +23,7 @@ from augcli.train.rates.picking import Picked, picked
 from augcli.train.rates.picture import draw_range_test
 from augcli.train.rates.range_test import RangeTest, Report, Sweep, find_lr, training_batches
 from augcli.train.record import RunFolder
+from augcli.train.sizes import ONE_SIZE, last_size
 from augcli.train.stop import StopRequest
 from augcli.train.together import Together
 
@@ -68,20 +69,26 @@ def range_test_of(
     with own_random_state(device):
         with together.one_voice():
             lr = _tested_lr(config)
+            size = _tested_size(config, sources)
             learner = build_learner(
-                config, sources.classes, sources.size, device, sources.train.smallest_batch
+                config,
+                sources.classes,
+                sources.size if size is None else (size, size),
+                device,
+                sources.train.smallest_batch,
             )
         if note is not None and learner.weights is not None:
             for line in learner.weights.lines():
                 note(line)
         seed_draws(config.seed, device)
-        with closing(training_batches(sources.train, Alteration(config, sources), device)) as shown:
+        alteration = Alteration(config, sources)
+        with closing(training_batches(sources.train, alteration, device, size=size)) as shown:
             return find_lr(
                 learner.model,
                 learner.optimizer,
                 lr,
                 shown,
-                learner.forward,
+                dataclasses.replace(learner.forward, size=size),
                 learner.rules,
                 sweep,
                 together=together,
@@ -95,6 +102,14 @@ def _tested_lr(config: TrainConfig) -> float:
     if not lr:
         raise UsageError("--lrs: the head's rate, the last, is 0: a range test needs one above 0")
     return lr
+
+
+def _tested_size(config: TrainConfig, sources: Sources) -> int | None:
+    """The pixels that images are shown at: those that the run ends with; None: all that they have.
+
+    For those is the run's network built.
+    """
+    return None if config.sizes in ONE_SIZE else last_size(config, sources.size[0])
 
 
 def found_rate(

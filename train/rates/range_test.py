@@ -195,14 +195,22 @@ def find_lr(
 
 
 def training_batches(
-    source: Source, alteration: Alteration, device: torch.device, epoch: int = 0, number: int = 0
+    source: Source,
+    alteration: Alteration,
+    device: torch.device,
+    epoch: int = 0,
+    number: int = 0,
+    size: int | None = None,
 ) -> Generator[Shown]:
-    """Batches as training has them from (`epoch`, `number`) on, one epoch after another."""
+    """Batches as training has them from (`epoch`, `number`) on, one epoch after another.
+
+    `size` is as of `Alteration.of`.
+    """
     for each in itertools.count(epoch):
         start = number if each == epoch else 0
         batches = batches_on(device, source, each, start)
         for place, batch in enumerate(batches, start):
-            yield batch, alteration.of(batch, each, place)
+            yield batch, alteration.of(batch, each, place, size)
 
 
 class _Trace:

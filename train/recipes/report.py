@@ -1,9 +1,14 @@
-"""The recipe's report: one HTML file with every training's record and pictures, and JSON."""
+"""The recipe's report: one HTML file with every training's record and pictures, and JSON.
+
+Beside it are the best training's weights and options, so that the folder can be evaluated as a
+run's.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augcli.manifests.files import atomic_file, write_atomic
@@ -25,16 +30,19 @@ Table = list[list[str]]
 
 
 def write_report(result: RecipeResult) -> None:
-    """Write the report and the best weights into the recipe's folder."""
+    """Write the report and the best training's weights and options into the recipe's folder."""
     draw_recipe(result.folder / PICTURE_FILE, result)
     write_atomic(result.folder / PAGE_FILE, str(_page(result)))
-    with (
-        open(RunFolder(result.best.result.folder).best, "rb") as best,
-        atomic_file(result.folder / BEST_FILE) as file,
-    ):
-        shutil.copyfileobj(best, file)
+    best, own = RunFolder(result.best.result.folder), RunFolder(result.folder)
+    _copy(best.args, own.args)
+    _copy(best.best, result.folder / BEST_FILE)
     content = json.dumps(result.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(result.folder / JSON_FILE, content + "\n")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with open(source, "rb") as file, atomic_file(target) as copied:
+        shutil.copyfileobj(file, copied)
 
 
 def steps_table(result: RecipeResult) -> Table:

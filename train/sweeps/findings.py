@@ -33,7 +33,8 @@ def _best(best: Standing) -> str:
     low, high = best.bounds
     images = best.measured[0].val_images
     seeds = len(best.measured)
-    over = f"over {seeds} seeds" if seeds > 1 else "for the chance of the images, one seed"
+    chance = "for the chance of the images"
+    over = f"{chance} and over {seeds} seeds" if seeds > 1 else f"{chance}, one seed"
     name = label_of(best.values) or "the only combination"
     return (
         f"Best: {name}: {best.accuracy:.1%} of {images:,} validation images "

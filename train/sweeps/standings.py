@@ -1,17 +1,22 @@
 """The statistics of a sweep: which combination is how good, and how sure that is.
 
 Combinations are ranked by their mean validation accuracy; test images have no say. Intervals are
-95 %: over seeds Student's, which tells how much a result varies from training to training; with a
-single seed Wilson's, which tells the chance of these images only.
+95 %. Wilson's tells the chance of these images, Student's over seeds how much a result varies from
+training to training; of several seeds the root of the sum of their squares is taken, as in
+`comparisons.statistics`. Which images a training recognised is not recorded, so that the chance of
+the images is never taken for less than if each combination had images of its own.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from augcli.train.comparisons.statistics import interval, paired_difference
+import numpy as np
+
+from augcli.train.comparisons.statistics import UNSEEN, Floats, contrast_of_values, interval
 from augcli.train.metrics import wilson_interval
 from augcli.train.sweeps.course import Ended
 from augcli.train.sweeps.domains import Choices, Domain, Value, Values
@@ -72,12 +77,14 @@ class Standing:
         """The 95 % interval of `accuracy`, within 0..1."""
         if not self.measured:
             return None
-        if len(self.measured) == 1:
-            [one] = self.measured
-            return wilson_interval(round(one.val_accuracy * one.val_images), one.val_images)
         found = interval(self.accuracies)
-        assert found.half_width is not None
-        return max(0.0, found.mean - found.half_width), min(1.0, found.mean + found.half_width)
+        images = self.measured[0].val_images
+        low, high = wilson_interval(round(found.mean * images), images)
+        if found.half_width is None:
+            return low, high
+        below = math.hypot(found.mean - low, found.half_width)
+        above = math.hypot(high - found.mean, found.half_width)
+        return max(0.0, found.mean - below), min(1.0, found.mean + above)
 
 
 def standings(ended: Iterable[Ended]) -> list[Standing]:
@@ -109,9 +116,17 @@ def can_be_told_apart(one: Standing, other: Standing) -> bool:
     seeds = [seed for seed in by_seed[0] if by_seed[0][seed] and by_seed[1].get(seed)]
     if len(seeds) > 1:
         pairs = [[by[seed].val_accuracy for seed in seeds] for by in by_seed]  # type: ignore[union-attr]
-        return paired_difference(*pairs).excludes_zero()
+        return _is_more_than_chance(np.array(pairs), one.measured[0].val_images)
     assert one.bounds is not None and other.bounds is not None
     return one.bounds[0] > other.bounds[1] or other.bounds[0] > one.bounds[1]
+
+
+def _is_more_than_chance(accuracies: Floats, images: int) -> bool:
+    """Of two combinations by seed, (2, seeds), each on `images` images."""
+    means = accuracies.mean(axis=1)
+    by_images = np.asarray((means * (1 - means)).sum() / images + UNSEEN / images**2)
+    found = replace(contrast_of_values(*accuracies), by_images=by_images, images=images)
+    return bool(abs(found.mean) > found.half_width())
 
 
 @dataclass(frozen=True)

@@ -269,6 +269,31 @@ def test_a_budget_is_kept_and_what_it_gives_up_is_said(
     assert benchmark(config).measurements == found
 
 
+@pytest.mark.usefixtures("no_clock")
+@pytest.mark.parametrize(
+    "other", [{"stem": "standard"}, {"batch_size": 9}, {"precision": "bf16"}, {"workers": 1}]
+)
+def test_other_costs_are_planned_for_anew(
+    other: dict[str, Any], split_photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_for(split_photos, out, arms="none,shards", copies="1", budget="1000s")
+    planned: list[str] = []
+
+    def costs(*given: Any) -> Costs:
+        planned.append("")
+        return costs_of_100_seconds_an_epoch(*given)
+
+    def stop(*_: Any) -> None:
+        raise Interrupted("planned", 2)
+
+    monkeypatch.setattr(measuring, "expected_costs", costs)
+    monkeypatch.setattr(measuring.Trainer, "train", stop)
+    for asked in (config, config, dataclasses.replace(config, **other)):
+        with pytest.raises(Interrupted):
+            benchmark(asked)
+    assert len(planned) == 2
+
+
 def costs_of_100_seconds_an_epoch(setups: Any, arms: Any, *more: Any) -> Costs:
     names = [arm.name for arm in arms]
     return Costs(dict.fromkeys(names, 100.0), dict.fromkeys(names, 0.0), 0.0, 0.0, 10.0)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import time
+from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from augcli.train.batch import Batch
 from augcli.train.comparisons import page_cache, stretches, throughput
 from augcli.train.comparisons.cpu_time import counts_live_children, cpu_seconds
 from augcli.train.comparisons.measurements import Arm
@@ -16,6 +21,7 @@ from augcli.train.comparisons.page_cache import dropped, resident_share
 from augcli.train.comparisons.setups import Setups
 from augcli.train.comparisons.stretches import measure_stretch, take
 from augcli.train.comparisons.throughput import measure_throughput
+from augcli.train.step import Step
 
 NONE = Arm("none", "none", "none")
 FRESH = Arm("on-the-fly", "on-the-fly", "rotate-flip")
@@ -129,6 +135,31 @@ def test_all_arms_are_measured_by_turns(setups: Setups, monkeypatch: pytest.Monk
     assert found.of("shards-1+residual").training != found.of("shards-1").training
     stored, files = found.of("shards-1").bytes_per_view, found.of("none").bytes_per_view
     assert stored is not None and files is not None and 300 < stored < files
+
+
+def test_the_bound_takes_its_batch_where_training_does(
+    setups: Setups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copied to a GPU at each step, it would be no bound of a training that copies ahead."""
+    placed: list[int] = []
+    taken: list[int] = []
+    measure = throughput.measure_stretch
+
+    def on_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+        for batch in batches:
+            there = dataclasses.replace(batch, images=batch.images.clone())
+            placed.append(id(there.images))
+            yield there
+
+    def stretch(batches: Any, size_of: Any, use: Any) -> Any:
+        if isinstance(use, Step):
+            taken.append(id(next(batches).images))
+        return measure(batches, size_of, use)
+
+    monkeypatch.setattr(throughput, "on_device", on_device)
+    monkeypatch.setattr(throughput, "measure_stretch", stretch)
+    measure_throughput(setups, (ONE,), "0", lambda done, turns: None)
+    assert len(taken) == 2 and set(taken) <= set(placed)
 
 
 def test_no_cold_rate_where_files_stay(setups: Setups, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 from augcli.augment.config import ExpandConfig
 from augcli.augment.expansion import expand
@@ -20,6 +21,18 @@ def folder_run(split_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     out = tmp_path_factory.mktemp("runs") / "folder"
     train(TrainConfig(data=str(split_photos), size=SIZE, epochs=1, workers=0, out=out))
     return out
+
+
+@pytest.fixture(scope="session")
+def new_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many as `photos`, of the same classes, none of which a run has had."""
+    folder = tmp_path_factory.mktemp("new_photos") / "shapes"
+    for path in sorted(photos.rglob("*.jpg")):
+        target = folder / path.relative_to(photos)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            ImageOps.mirror(image).save(target)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -57,21 +57,23 @@ def test_training_images_are_plain_even_where_only_augmented_ones_are_stored(
     np.testing.assert_array_equal(pixels(stored), pixels(original))
 
 
-def test_without_a_test_split_validation(folder_run: Path, photos: Path, tmp_path: Path) -> None:
+def test_without_a_test_split_validation(
+    folder_run: Path, new_photos: Path, tmp_path: Path
+) -> None:
     for split in ("train", "validation"):
-        shutil.copytree(photos, tmp_path / split)
+        shutil.copytree(new_photos, tmp_path / split)
     run_data = RunData(load(folder_run), DataOptions(None, str(tmp_path)))
     assert run_data.split(None).name == "validation"
     with pytest.raises(UsageError, match="there are no test images"):
         run_data.split("test")
 
 
-def test_all_images_of_other_data(folder_run: Path, photos: Path) -> None:
-    run_data = RunData(load(folder_run), DataOptions(None, str(photos)))
+def test_all_images_of_other_data(folder_run: Path, new_photos: Path) -> None:
+    run_data = RunData(load(folder_run), DataOptions(None, str(new_photos)))
     some, every = run_data.split(None), run_data.split("all")
     assert not some.own and 0 < len(some.paths) < len(every.paths) == 24
     assert f"{len(some.paths)} of 24 images are its test split" in some.notes[0]
-    assert not every.notes
+    assert not every.notes and every.seen == some.seen == ()
     with pytest.raises(UsageError, match="--split all: goes with --data"):
         RunData(load(folder_run), OWN).split("all")
 

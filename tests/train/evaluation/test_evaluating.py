@@ -16,6 +16,7 @@ from augcli.augment.frame import Frame, rgb_of, rgbx_of
 from augcli.augment.policy import checked_spec
 from augcli.augment.views import Recipe, ViewMaker
 from augcli.manifests.errors import AugcliError, UsageError
+from augcli.train.config import TrainConfig
 from augcli.train.evaluation.config import EvaluateConfig
 from augcli.train.evaluation.data import RunData
 from augcli.train.evaluation.evaluating import evaluate_run
@@ -25,6 +26,7 @@ from augcli.train.evaluation.run_options import DataOptions
 from augcli.train.evaluation.tta import averaged, parse_tta
 from augcli.train.evaluation.variants import Variants, unaltered
 from augcli.train.evaluation.writing import NAMES, evaluation_folder
+from augcli.train.run import train
 from augcli.train.trained import Trained, load_trained
 
 CPU = torch.device("cpu")
@@ -97,10 +99,10 @@ def test_files_and_what_is_in_them(folder_run: Path, tmp_path: Path) -> None:
 
 
 def test_folders_are_named_by_what_is_measured(
-    folder_run: Path, photos: Path, tmp_path: Path
+    folder_run: Path, new_photos: Path, tmp_path: Path
 ) -> None:
     best, last = (load_trained(folder_run / f"{name}.pt", CPU) for name in ("best", "last"))
-    own, others = (RunData(best, DataOptions(None, data)) for data in (None, str(photos)))
+    own, others = (RunData(best, DataOptions(None, data)) for data in (None, str(new_photos)))
     expected = {
         "evaluation-test": (best, own.split("test")),
         "evaluation-validation-last": (last, own.split("val")),
@@ -143,6 +145,30 @@ def test_views_of_tta_are_the_runs_own(folder_run: Path) -> None:
         drawn = tta.alter(pixels, "some-key", variant)
         np.testing.assert_array_equal(drawn, rgb_of(expected.rgbx))
     assert tta.with_plain
+
+
+def test_views_of_tta_are_drawn_at_the_datasets_size(split_photos: Path, tmp_path: Path) -> None:
+    """And then made smaller, as training does; plain views as well."""
+    policy = tmp_path / "policy.yaml"
+    crop = {"__class_fullname__": "RandomResizedCrop", "size": [16, 16], "scale": [0.5, 1.0],
+            "p": 1.0}  # fmt: skip
+    policy.write_text(json.dumps({"transform": crop}))
+    run = tmp_path / "run"
+    train(
+        TrainConfig(
+            data=str(split_photos), policy=str(policy), size=16, sizes="8,12", epochs=2, workers=0,
+            out=run,
+        )
+    )  # fmt: skip
+    trained = load_trained(run, CPU)
+    found = evaluate_run(run, config(tta="2"))
+    assert found.tta is not None and trained.size == (12, 12)
+    recorded = json.loads((run / "run.json").read_text())["test"]
+    assert found.scores.accuracy == recorded["accuracy"]
+    assert found.scores.log_loss == pytest.approx(recorded["loss"], abs=0.01)
+    tta = parse_tta("2", trained)
+    pixels: Pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    assert tta.size == 16 and tta.alter(pixels, "some-key", 0).shape == (16, 16, 3)
 
 
 def test_tta_without_a_policy_and_by_other_names(folder_run: Path) -> None:

@@ -17,16 +17,21 @@ from rich.console import Console
 
 from augcli.cli import main
 from augcli.manifests.errors import AugcliError, Interrupted, UsageError
-from augcli.train.batch import Sources
+from augcli.train.alteration import Alteration
+from augcli.train.batch import Batch, Sources
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.config import TrainConfig
 from augcli.train.epoch import Progress
+from augcli.train.rates import beginning
 from augcli.train.rates.config import RULE_NAMES, LrFindConfig
 from augcli.train.rates.finding import LrFindResult, lr_find
+from augcli.train.rates.picking import Picked
 from augcli.train.rates.picture import MARKS, SMOOTHED, draw_range_test
 from augcli.train.rates.range_test import RangeTest, Sweep
 from augcli.train.rates.rules import RULES, Suggestion
 from augcli.train.rates.summary import print_range_test
+from augcli.train.run import train as train_run
+from augcli.train.state import RunState
 from augcli.train.trainer import TrainResult, run_training
 
 CONFIG = TrainConfig(model="tiny", epochs=2, batch_size=4, lr="auto", seed=3, device="cpu")
@@ -235,6 +240,46 @@ def test_interrupted_in_the_range_test_nothing_is_left(tmp_path: Path, sources: 
         train(tmp_path / "run", sources, progress=interrupt)
     assert stopped.value.exit_code == 130
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("sizes", ["32,48", "32,96", "none"])
+def test_the_network_that_is_tested_is_the_run_s(
+    sizes: str, split_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 96 pixels `small` has another stem than of 48."""
+    built: list[tuple[str, int]] = []
+    tested: list[tuple[str, int | None]] = []
+    residual: list[int | None] = []
+    find, state = beginning.find_lr, RunState.__init__
+    of = Alteration.of
+
+    def found(model: torch.nn.Module, *more: Any, **named: Any) -> RangeTest:
+        tested.append((str(model), more[3].size))
+        alone = {name: value for name, value in named.items() if name != "sweep"}
+        return find(model, *more[:5], Sweep(steps=2), **alone)
+
+    def begun(self: RunState, *more: Any) -> None:
+        state(self, *more)
+        built.append((str(self.model), self.forward.size))
+        raise AugcliError("enough")
+
+    def altered(self: Alteration, batch: Batch, epoch: int, number: int, *size: Any) -> Any:
+        residual.extend(size)
+        return of(self, batch, epoch, number, *size)
+
+    monkeypatch.setattr(beginning, "find_lr", found)
+    monkeypatch.setattr(beginning, "_picked", lambda *_: Picked("valley", 0.001, "it is a test"))
+    monkeypatch.setattr(RunState, "__init__", begun)
+    monkeypatch.setattr(Alteration, "of", altered)
+    with pytest.raises(AugcliError, match="enough"):
+        train_run(
+            TrainConfig(
+                data=str(split_photos), size=96, sizes=sizes, epochs=2, batch_size=9, lr="auto",
+                workers=0, device="cpu", out=tmp_path / "run",
+            )
+        )  # fmt: skip
+    assert tested == built
+    assert set(residual) == {built[0][1]}
 
 
 def test_auto_and_lrs(tmp_path: Path, sources: Sources) -> None:

@@ -145,8 +145,8 @@ def test_epochs_follow_each_other_and_fresh_draws_know_where_they_are(sources: S
     places: list[tuple[int, int]] = []
 
     class Spy(Alteration):
-        def of(self, batch: Batch, epoch: int, number: int) -> Any:
-            assert batch.number == number
+        def of(self, batch: Batch, epoch: int, number: int, size: int | None = None) -> Any:
+            assert batch.number == number and size is None
             places.append((epoch, number))
             return Mixed
 

@@ -14,6 +14,8 @@ import torch
 from augcli.manifests.errors import Interrupted, UsageError
 from augcli.train.checkpoint import load_checkpoint
 from augcli.train.epoch import Progress
+from augcli.train.evaluation.config import EvaluateConfig
+from augcli.train.evaluation.evaluating import evaluate_run
 from augcli.train.models import build_model
 from augcli.train.recipes.config import RecipeConfig
 from augcli.train.recipes.running import RecipeResult, recipe
@@ -76,6 +78,14 @@ def test_steps_follow_on_each_other_and_the_best_is_kept(config: RecipeConfig) -
     assert all(done.step.name in page for done in result.steps)
     assert page.count("data:image/png") == 1 + len(result.steps)
     assert any("all-cycle-1: nothing to compare" in line for line in told)
+
+
+def test_its_result_can_be_evaluated(config: RecipeConfig) -> None:
+    config = dataclasses.replace(config, head_epochs=1, head_cycles=1, max_cycles=1)
+    best = recipe(config).best.result
+    for path in (config.out, config.out / "best.pt"):
+        found = evaluate_run(path, EvaluateConfig(workers=0, device="cpu"))
+        assert found.data.own and found.scores.accuracy == best.accuracy
 
 
 def test_interrupted_it_goes_on_and_ends_the_same(config: RecipeConfig, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from augcli.train.sweeps.trial import DIVERGED, FINISHED, Measured, Outcome, Tri
 SPACE = parse_space(SweepConfig(lr="0.001,0.01,0.1", sched="cosine,step"))
 
 
-def ended(values: Values, seed: int, accuracy: float | None, loss: float = 1.0) -> Ended:
+def ended(
+    values: Values, seed: int, accuracy: float | None, loss: float = 1.0, images: int = 100
+) -> Ended:
     """A training; None: it diverged."""
     config = dataclasses.replace(SPACE.config(values, seed), out=Path("x"))
     if accuracy is None:
         return Ended(Trial(values, config), Outcome(DIVERGED, "nan"))
-    measured = Measured(3, accuracy, loss, 100, accuracy - 0.1, 5.0)
+    measured = Measured(3, accuracy, loss, images, accuracy - 0.1, 5.0)
     return Ended(Trial(values, config), Outcome(FINISHED, measured=measured))
 
 
@@ -35,8 +38,8 @@ def values(lr: float, sched: str = "cosine") -> Values:
     return {"lr": lr, "sched": sched}
 
 
-def of_seeds(of: Values, *accuracies: float | None) -> list[Ended]:
-    return [ended(of, seed, accuracy) for seed, accuracy in enumerate(accuracies)]
+def of_seeds(of: Values, *accuracies: float | None, images: int = 100) -> list[Ended]:
+    return [ended(of, seed, each, images=images) for seed, each in enumerate(accuracies)]
 
 
 def test_ranked_by_the_mean_on_validation_and_what_diverged_last() -> None:
@@ -63,21 +66,42 @@ def test_test_images_have_no_say_and_loss_breaks_ties() -> None:
     assert found[0].values["lr"] == 0.01
 
 
-def test_intervals_are_wilson_s_of_one_seed_and_student_s_of_several() -> None:
+def test_intervals_are_wilson_s_of_one_seed_and_student_s_too_of_several() -> None:
     [one] = standings(of_seeds(values(0.1), 0.8))
     assert one.bounds == wilson_interval(80, 100)
     [three] = standings(of_seeds(values(0.1), 0.8, 0.82, 0.9))
-    expected = interval([0.8, 0.82, 0.9])
-    assert expected.half_width is not None and three.bounds is not None
-    assert three.bounds[0] == pytest.approx(0.84 - expected.half_width)
+    seeds, (low, high) = interval([0.8, 0.82, 0.9]), wilson_interval(84, 100)
+    assert seeds.half_width is not None
+    below, above = (math.hypot(seeds.half_width, 0.84 - end) for end in (low, high))
+    assert three.bounds == pytest.approx((0.84 - below, 0.84 + above))
     [wide] = standings(of_seeds(values(0.1), 0.1, 0.9))
     assert wide.bounds == (0.0, 1.0)
+
+
+def test_seeds_that_agree_leave_the_chance_of_the_images() -> None:
+    """Accuracies are multiples of 1 / images: that few of them coincide is no certainty."""
+    [same] = standings(of_seeds(values(0.1), 0.75, 0.75, images=40))
+    assert same.bounds == wilson_interval(30, 40)
+    few, many = (
+        standings(
+            of_seeds(values(0.1), 0.75, 0.7, images=images)
+            + of_seeds(values(0.01), 0.725, 0.675, images=images)
+        )
+        for images in (40, 40_000)
+    )
+    assert not can_be_told_apart(*few)
+    assert can_be_told_apart(*many)
+    whole = standings(
+        of_seeds(values(0.1), 1.0, 1.0, images=40) + of_seeds(values(0.01), 0.975, 0.975, images=40)
+    )
+    assert not can_be_told_apart(*whole)
 
 
 def test_seeds_are_paired_to_tell_combinations_apart() -> None:
     """Each is all over the place, but one always beats the other by as much."""
     better, worse = standings(
-        of_seeds(values(0.1), 0.9, 0.7, 0.5) + of_seeds(values(0.01), 0.88, 0.679, 0.481)
+        of_seeds(values(0.1), 0.9, 0.7, 0.5, images=10_000)
+        + of_seeds(values(0.01), 0.88, 0.679, 0.481, images=10_000)
     )
     assert can_be_told_apart(better, worse)
     better, worse = standings(
@@ -128,7 +152,7 @@ def test_what_is_said() -> None:
         *of_seeds(values(0.1, "step"), None, None, None),
     )
     assert "Best: lr 0.1, sched cosine: 90.3% of 100 validation images" in text
-    assert "(95 % interval over 3 seeds: 88.9% to 91.8%)" in text
+    assert "(95 % interval for the chance of the images and over 3 seeds: 82.4% to 94.7%)" in text
     assert "1 of 2 others can't be told from it (paired by seed). The best of many" in text
     assert "--lr 0.1 is at the high end of what was tried" in text
     assert "1 combination diverged: lr 0.1, sched step." in text
