@@ -27,6 +27,14 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     get_reusable_executor().shutdown(kill_workers=True)
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process of its own: other tests leave idle threads (of datasets, fsspec)."""
+    count = threading.active_count
+    others = count() - 1
+    monkeypatch.setattr(threading, "active_count", lambda: count() - others)
+
+
 @contextlib.contextmanager
 def engine(name: str) -> Iterator[int]:
     """Workers to ask for, so that `run_tasks` takes this engine."""
