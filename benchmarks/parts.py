@@ -34,12 +34,14 @@ from augcli.train.comparisons.statistics import paired_difference
 from augcli.train.comparisons.wording import percent, with_bounds
 
 WHOLE = "whole"
+RESIDUAL = "flip,affine,colour,erase=0.5"
+"""What `--residual auto` does after the default policy; after none it does nothing."""
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     WHOLE: ("the recipe as it is", ()),
     "muon": ("AdamW for all weights", ("--opt", "adamw")),
     "sizes": ("the last size from the start", ("--sizes", "{size}")),
     "residual": ("no fresh transforms of batches", ("--residual", "none")),
-    "policy": ("no augmentation by the policy", ("--policy", "none")),
+    "policy": ("no augmentation by the policy", ("--policy", "none", "--residual", RESIDUAL)),
     "augmentation": ("neither of both", ("--policy", "none", "--residual", "none")),
     "smoothing": ("labels as they are", ("--label-smoothing", "0")),
     "linear": ("cosine for the linear fall", ("--sched", "cosine")),

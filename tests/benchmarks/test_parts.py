@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from augcli.augment.policy import resolve_policy
 from augcli.cli import main
+from augcli.train.residual_choice import residual_for
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,12 @@ def test_the_command_has_these_options(parts: Any) -> None:
         given = [option.format(size=64) for option in options]
         with main.commands["train"].make_context("train", given) as context:
             assert context.params
+
+
+def test_without_the_policy_the_residual_stays(parts: Any) -> None:
+    """`--residual auto` would leave it out as well."""
+    spec = resolve_policy("side-on", 64)
+    assert residual_for([spec.serialized]) == parts.RESIDUAL
 
 
 def trained(parts: Any, part: str, seed: int, right: int) -> Any:
