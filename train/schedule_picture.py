@@ -139,7 +139,7 @@ def _dress(axes: Axes, forecast: Forecast, result: ScheduleResult) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     per_epoch = result.steps_per_epoch
     both_ways = (partial(np.multiply, per_epoch), partial(np.multiply, 1 / per_epoch))
-    steps = axes.secondary_xaxis("top", both_ways)
+    steps = axes.secondary_xaxis("top", functions=both_ways)
     steps.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 2.5, 5, 10]))
     steps.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
     steps.tick_params(labelsize=8, colors=MARK)
