@@ -23,7 +23,7 @@ from augcli.augment.plan import Task
 from augcli.augment.stores import store_named
 from augcli.augment.task import Job, TaskRecord, read_record
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.files import atomic_file, exclusive_lock, publish, write_atomic
+from augcli.manifests.files import copy_atomic, exclusive_lock, publish, write_atomic
 from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.keys import class_folder, is_view_name
 from augcli.manifests.manifest import (
@@ -291,8 +291,7 @@ class DatasetFolder:
         temporary = self._work / f"{EARLIER_FOLDER}.tmp"
         temporary.mkdir()
         for name in TABLES:
-            with open(self.path / name, "rb") as source, atomic_file(temporary / name) as file:
-                shutil.copyfileobj(source, file)
+            copy_atomic(self.path / name, temporary / name)
         publish(temporary, self._kept)
 
     def _remove_work(self) -> None:

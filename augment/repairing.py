@@ -69,14 +69,11 @@ def repair(
             repair is at work, or a file can't be written.
     """
     work = dataset / WORK_FOLDER
-    try:
+    with _told(dataset):
         work.mkdir(exist_ok=True)
         busy = f"{dataset}: an expansion or a repair is at work there; wait, then run it again"
         with exclusive_lock(work / LOCK_FILE, busy), _staging(work) as staging:
             return _repaired(dataset, staging, broken, data, workers, report)
-    except OSError as error:
-        where = error.filename or dataset
-        raise AugcliError(f"{where}: {error.strerror or error}; mend that, run it again") from error
 
 
 def make_folders(dataset: Path, places: Sequence[str]) -> None:
@@ -85,9 +82,15 @@ def make_folders(dataset: Path, places: Sequence[str]) -> None:
     Raises:
         AugcliError: one can't be made.
     """
-    try:
+    with _told(dataset):
         for place in places:
             (dataset / place).mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _told(dataset: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         where = error.filename or dataset
         raise AugcliError(f"{where}: {error.strerror or error}; mend that, run it again") from error

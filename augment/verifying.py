@@ -106,7 +106,7 @@ def verify(
     verified = Verified(verify_bytes(dataset, telling("bytes")))
     if broken := verified.found.broken:
         verified = _mended(dataset, config, verified, broken, telling)
-    if lost := tuple(lost_class_folders(dataset, read_manifest(dataset))):
+    if verified.found.faults and (lost := _lost_folders(dataset)):
         verified = _with_folders(dataset, config, verified, lost)
     return _looked_into(dataset, config, verified, telling) if config.deep else verified
 
@@ -133,6 +133,10 @@ def _mended(
     mended = repair(dataset, broken, config.data, config.workers, telling("repairing"))
     notes = (f"{name}: not repaired: {why}" for name, why in mended.unmended.items())
     return replace(verified, repaired=mended.whole, notes=(*verified.notes, *notes))
+
+
+def _lost_folders(dataset: Path) -> tuple[str, ...]:
+    return tuple(lost_class_folders(dataset, read_manifest(dataset)))
 
 
 def _with_folders(

@@ -4,10 +4,10 @@
 
 Trains on the fly by the clock, as `minutes.py` does, or for equally many epochs, which a busy
 machine does not change; with the recipe as it is and with one part of it changed. Settings take
-turns, seed by seed, each in a process of its own, with the same initial
-weights and order of samples. Accuracy is that of the last weights on validation and test images
-together, by plain view and mirror image; the difference to the whole recipe is over the seeds that
-both have. What a part costs in time shows in the epochs, or in the seconds.
+turns, seed by seed, each in a process of its own, with the same initial weights and order of
+samples. Accuracy is that of the last weights on validation and test images together, by plain view
+and mirror image; the difference to the whole recipe is over the seeds that both have. What a part
+costs in time shows in the epochs, or in the seconds.
 
 The report goes to stdout as Markdown, progress to stderr. Ctrl-C ends with the report of what was
 finished.
@@ -91,8 +91,9 @@ def parser() -> argparse.ArgumentParser:
     )
     add_shared(result, data="folder with train/, validation/ and test/, each a folder per class")
     add = result.add_argument
-    add("--minutes", type=float, default=2.0, help="of each training")
-    add("--epochs", type=count, help="of each training, instead of minutes")
+    length = result.add_mutually_exclusive_group().add_argument
+    length("--minutes", type=float, default=2.0, help="of each training")
+    length("--epochs", type=count, help="of each training, instead of minutes")
     add("--size", type=count, default=96, help="pixels of an image's side")
     add("--seeds", type=count, default=2, help="trainings of each, with seeds from 0")
     add("--parts", type=names_of(PARTS, [WHOLE]), default=list(PARTS), help=f"of {','.join(PARTS)}")

@@ -76,7 +76,9 @@ class Steps:
 
 def peak_bytes() -> int:
     """The most memory that this process had (Linux); `getrusage` would count its parent's too."""
-    return memory_bytes("self", "status", "VmHWM:")
+    found = memory_bytes("self", "status", "VmHWM:")
+    assert found
+    return found
 
 
 def made_up(images: int) -> Reference:

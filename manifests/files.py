@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,12 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) so that `path` is either absent, as before, or whole."""
     with atomic_file(path) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def copy_atomic(source: Path, path: Path) -> None:
+    """Copy the file `source` so that `path` is either as before, or whole."""
+    with open(source, "rb") as content, atomic_file(path) as file:
+        shutil.copyfileobj(content, file)
 
 
 def replace_file(path: Path, content: str) -> None:

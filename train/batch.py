@@ -6,7 +6,7 @@ workers; `labels` are int64, shape (B,), indices into `classes`; `keys` name the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -104,8 +104,8 @@ class Sources:
     """The splits of one reference dataset; `validation` and `test` views are fit only.
 
     `size` is the (height, width) of every view in pixels; `policies` are those that training views
-    are augmented by, in serialised form: the dataset's, and those of single classes. `seen` are the
-    images of training and validation, where no expanded dataset has them on record.
+    are augmented by, in serialised form: the dataset's, and those of single classes. `seen` lists
+    the images of training and validation, where no expanded dataset has them on record.
     """
 
     classes: tuple[str, ...]
@@ -114,7 +114,7 @@ class Sources:
     validation: Source | None
     test: Source | None
     policies: tuple[Mapping[str, Any], ...] = ()
-    seen: Seen | None = None
+    seen: Callable[[], Seen] | None = None
 
     def close(self) -> None:
         """Close every split's source."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from augcli.train.batch import Batch
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.loader import BatchLoader
 from augcli.train.order import Indices
 
@@ -45,7 +45,7 @@ class KeptOnDevice:
             for number, indices in enumerate(plan, start):
                 yield self._kept(indices, first, number)
             return
-        for batch in on_device(self._loader.batches(epoch, start, batch_size), self._device):
+        for batch in batches_on(self._device, self._loader, epoch, start, batch_size):
             self._keep(batch, first)
             yield batch
 

@@ -33,23 +33,21 @@ def parse_bytes(option: str, text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def allowed_bytes(memory: str, processes: int = 1, free: int | None = None) -> int:
+def allowed_bytes(memory: str, processes: int = 1) -> int:
     """What `--memory` allows each of `processes` on this machine to keep, in bytes.
-
-    `free` is what there is of it: the machine's memory, unless given.
 
     Raises:
         UsageError: it is neither `auto` nor a size.
     """
     if memory == "auto":
-        return int((free_bytes() if free is None else free) * AUTO_SHARE) // processes
+        return int(free_bytes() * AUTO_SHARE) // processes
     return parse_bytes("--memory", memory) // processes
 
 
 def allowed_on_gpu(memory: str, device: torch.device) -> int:
     """What `--memory` allows to keep on the GPU `device`, in bytes: never more than its share."""
     free, _ = torch.cuda.mem_get_info(device)
-    share = allowed_bytes("auto", free=free)
+    share = int(free * AUTO_SHARE)
     return share if memory == "auto" else min(share, allowed_bytes(memory))
 
 

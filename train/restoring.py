@@ -137,8 +137,8 @@ def optimizer_state_of(
     state = checkpoint.optimizer.get("state")
     steps = checkpoint.epoch + checkpoint.batch
     # A scaler of gradients (fp16) leaves steps out that overflow, the first ones as a rule.
-    may_be_empty = not steps or bool(checkpoint.scaler)
-    if not isinstance(state, dict) or (state and not steps) or not (state or may_be_empty):
+    none_counted = not state and bool(checkpoint.scaler)
+    if not isinstance(state, dict) or (bool(state) != bool(steps) and not none_counted):
         raise ValueError("its optimizer has no state that suits its position")
     parameters = [parameter for group in groups for parameter in group["params"]]
     kept_by = [kept for g in groups for kept in [_kept_by(name, g)] * len(g["params"])]

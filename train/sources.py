@@ -264,7 +264,7 @@ def _open_reference(config: TrainConfig, source: str, device: torch.device, worl
         validation=fitted("val"),
         test=fitted("test"),
         policies=_acting(source, policy.serialized),
-        seen=Seen(_hashed(images.files("train")), _hashed(images.files("val"))),
+        seen=lambda: Seen(_hashed(images.files("train")), _hashed(images.files("val"))),
     )
     description = {
         "source": source,

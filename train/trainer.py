@@ -105,7 +105,7 @@ def run_training(
         else:
             _start(run, state, config)
         if together.is_first and sources.seen is not None:
-            write_seen(run.seen, sources.seen)
+            write_seen(run.seen, sources.seen())
         if not together.first_flag(run.record.exists()):
             train_epochs(config, state.prepared(sources), run, state, stop, report, progress, note)
             finish(config, sources, description, run, state)

@@ -14,7 +14,7 @@ from augcli.augment.decode import Pixels
 from augcli.train.config import TrainConfig
 from augcli.train.evaluation.robustness import variants_of
 from augcli.train.evaluation.variants import Variants
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.loading import Loading
 from augcli.train.trained import load_trained
 from augcli.train.views import Views
@@ -50,7 +50,7 @@ def accuracies_under_corruptions(
         with closing(source):
             for variant in range(len(variants)):
                 hear(variant, len(variants))
-                for batch in on_device(source.batches(variant), device):
+                for batch in batches_on(device, source, variant):
                     labels = batch.labels.to(device)
                     for number, model in enumerate(models):
                         found = model.logits(batch.images).argmax(dim=1)

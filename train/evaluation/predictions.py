@@ -17,7 +17,7 @@ from augcli.train.batch import Source
 from augcli.train.config import TrainConfig
 from augcli.train.dataset import open_dataset
 from augcli.train.evaluation.measures import Probabilities
-from augcli.train.feeding import on_device
+from augcli.train.feeding import batches_on
 from augcli.train.loading import Loading
 from augcli.train.step import choose_device
 from augcli.train.trained import Trained, load_trained
@@ -78,7 +78,7 @@ class Predictor:
         trained, device = self._trained, self._device
         probabilities = np.full((source.samples, len(trained.classes)), np.nan)
         with torch.inference_mode():
-            for batch in on_device(source.batches(variant), device):
+            for batch in batches_on(device, source, variant):
                 # In float64, for the losses of images that the model is very wrong about.
                 logits = trained.logits(batch.images).double()
                 probabilities[batch.indices] = functional.softmax(logits, dim=1).cpu().numpy()

@@ -7,11 +7,9 @@ run's.
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augcli.manifests.files import atomic_file, write_atomic
+from augcli.manifests.files import copy_atomic, write_atomic
 from augcli.train.command import command_line
 from augcli.train.page import Page
 from augcli.train.recipes.picture import draw_recipe
@@ -34,15 +32,10 @@ def write_report(result: RecipeResult) -> None:
     draw_recipe(result.folder / PICTURE_FILE, result)
     write_atomic(result.folder / PAGE_FILE, str(_page(result)))
     best, own = RunFolder(result.best.result.folder), RunFolder(result.folder)
-    _copy(best.args, own.args)
-    _copy(best.best, result.folder / BEST_FILE)
+    copy_atomic(best.args, own.args)
+    copy_atomic(best.best, result.folder / BEST_FILE)
     content = json.dumps(result.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(result.folder / JSON_FILE, content + "\n")
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(source, "rb") as file, atomic_file(target) as copied:
-        shutil.copyfileobj(file, copied)
 
 
 def steps_table(result: RecipeResult) -> Table:
