@@ -11,7 +11,8 @@ from augcli.augment.frame import Frame
 from augcli.augment.plan import shard_order
 from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError, UsageError, unknown_name
-from augcli.manifests.reference import Reference, Sample
+from augcli.manifests.reference import Reference
+from augcli.manifests.sample_list import Sample
 
 Fitted = tuple[Sample, Frame]
 

@@ -13,7 +13,7 @@ from augcli.augment.gallery import Gallery
 from augcli.augment.lettering import clipped
 from augcli.augment.panels import headings, views_of
 from augcli.augment.sheet import SheetRow, draw_sheet
-from augcli.manifests.reference import Sample
+from augcli.manifests.sample_list import Sample
 
 _MAX_FILE = 26  # characters of a file's name
 

@@ -41,7 +41,7 @@ from augcli.manifests.manifest import (
     wids_file,
 )
 from augcli.manifests.reading import read_json
-from augcli.manifests.reference import SPLITS
+from augcli.manifests.sample_list import SPLITS
 from augcli.manifests.samples_file import read_samples
 from augcli.manifests.threads import in_threads
 from augcli.shards.file_faults import lost_files

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from augcli.augment.config import VerifyConfig
 from augcli.augment.decode import DecodeError
 from augcli.augment.encode import codec_named
 from augcli.augment.engines import default_workers, run_tasks
@@ -23,15 +25,26 @@ from augcli.augment.views import ViewMaker
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import key_fraction, sha256_bytes
 from augcli.manifests.keys import view_name
-from augcli.manifests.manifest import SHARDS_FOLDER, Manifest, ShardRecord
+from augcli.manifests.manifest import SAMPLES_FILE, SHARDS_FOLDER, Manifest, ShardRecord
 from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import SamplesFile
 from augcli.shards.fault import Fault
 from augcli.shards.reader import stored_bytes
+from augcli.shards.shard_rows import ShardAndRows, portions, shard_rows
 
 LISTED = 5
 
 Rows = Sequence[ViewRow]
 Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """How many views were decoded, which could not be, and the rows of those to make anew."""
+
+    views: int
+    faults: tuple[Fault, ...]
+    chosen: Sequence[ViewRow]
 
 
 @dataclass(frozen=True)
@@ -48,23 +61,33 @@ class Remade:
         return self.same + len(self.faults)
 
 
-def undecodable(
+def decode_all(
     dataset: Path,
     manifest: Manifest,
-    shards: Mapping[ShardRecord, Rows],
-    workers: int | None,
+    broken: Collection[str],
+    config: VerifyConfig,
     report: Report | None,
-) -> list[Fault]:
-    """The stored views that are no image of the dataset's size, of whole `shards`."""
+) -> Decoded:
+    """Decode the views of all shards but the `broken`: each must be an image of the dataset's size.
+
+    `config.views` of them are chosen.
+    """
     decode = _Decode(dataset, manifest)
-    found: dict[str, Fault] = {}
-    results = run_tasks(decode, list(shards.items()), workers or default_workers())
-    for done, (shard, fault) in enumerate(results, start=1):
-        if fault is not None:
-            found[shard] = fault
-        if report is not None:
-            report(done, len(shards))
-    return [found[shard.name] for shard in shards if shard.name in found]
+    names = {shard.name for shard in manifest.shards} - set(broken)
+    found: dict[str, Fault | None] = {}
+    views = 0
+    best: list[ViewRow] = []
+    with closing(SamplesFile(dataset / SAMPLES_FILE)) as table:
+        whole = (those for those in shard_rows(manifest, table) if those[0].name in names)
+        for some in portions(whole):
+            for shard, fault in run_tasks(decode, some, config.workers or default_workers()):
+                found[shard] = fault
+                if report is not None:
+                    report(len(found), len(names))
+            rows = [row for _, rows in some for row in rows]
+            views, best = views + len(rows), chosen([*best, *rows], config.views)
+    faults = (found.get(shard.name) for shard in manifest.shards)
+    return Decoded(views, tuple(fault for fault in faults if fault is not None), best)
 
 
 @dataclass(frozen=True)
@@ -74,7 +97,7 @@ class _Decode:
     dataset: Path
     manifest: Manifest
 
-    def __call__(self, shard: tuple[ShardRecord, Rows]) -> tuple[str, Fault | None]:
+    def __call__(self, shard: ShardAndRows) -> tuple[str, Fault | None]:
         """The shard's name, and its views that can't be decoded as one fault."""
         record, rows = shard
         options = self.manifest.options
@@ -92,7 +115,7 @@ class _Decode:
         return record.name, Fault(_place(self.manifest, record), _listed("not decodable", told))
 
 
-def chosen(rows: Rows, count: int) -> list[ViewRow]:
+def chosen(rows: Iterable[ViewRow], count: int) -> list[ViewRow]:
     """`count` rows, the same ones always."""
     return heapq.nsmallest(
         count, rows, key=lambda row: key_fraction(view_name(row.key, row.copy), "augcli-verify")

@@ -7,13 +7,19 @@ refresh: then the chunks that held them are made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, compress, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from augcli.augment.plan import ChunkOf, RoundShard, Task
+import numpy as np
+
+from augcli.augment.plan import NOWHERE, Placed, RoundShard, Task
+from augcli.augment.stored_images import StoredImages, StoredRow
+from augcli.augment.stored_rows import StoredRows
 from augcli.augment.stores import store_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_if_readable
@@ -25,13 +31,11 @@ from augcli.manifests.manifest import (
     read_manifest,
 )
 from augcli.manifests.reading import parse_json
-from augcli.manifests.reference import Failure, Reference, Sample
-from augcli.manifests.samples import SCHEMA_NAMES, Columns
-from augcli.manifests.samples_file import read_samples
+from augcli.manifests.reference import Failure, Reference
+from augcli.manifests.sample_list import SPLITS, Sample, Samples
+from augcli.manifests.samples import Columns
+from augcli.manifests.samples_file import SamplesFile, as_list
 from augcli.manifests.threads import in_threads
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LISTED = 10
 
@@ -73,61 +77,54 @@ class Earlier:
         self._store = store_named(str(self.manifest.options["format"]), url)
 
     @cached_property
-    def chunk_of(self) -> ChunkOf:
-        """Where each sample is."""
-        return {
-            key: (shard.split, shard.chunk)
-            for shard in self.manifest.shards
-            for key in self._column(shard, "key")
-        }
+    def images(self) -> StoredImages:
+        """What it was made from, but for what failed."""
+        return StoredImages(self._image_rows())
 
     @cached_property
     def unusable(self) -> Mapping[str, Failure]:
         """By source, what was tried and failed."""
         return {failure.source: failure for failure in self.failures if failure.tried}
 
-    @cached_property
-    def sha256(self) -> Mapping[str, str]:
-        """By source, the hash of each image that was expanded."""
-        return dict(self._of_samples("source", "source_sha256"))
+    def placed(self, samples: Samples) -> Placed:
+        """Where these samples are."""
+        before = self.images
+        numbers = before.by_key.places(samples.keys)
+        is_there = (numbers != NOWHERE) & (before.samples.splits[numbers] == samples.splits)
+        free = dict.fromkeys(SPLITS, 0)
+        for shard in self.manifest.shards:
+            free[shard.split] = max(free[shard.split], shard.chunk + 1)
+        return Placed(np.where(is_there, before.chunks[numbers], NOWHERE), free)
 
-    @property
-    def sources(self) -> Set[str]:
-        """All images that it was made from, those that failed among them."""
-        return self.sha256.keys() | self.unusable.keys()
+    def known(self, sources: Sequence[str]) -> frozenset[str]:
+        """Those of `sources` that it was made from, or that failed."""
+        there = self.images.by_source.places(sources) != NOWHERE
+        failed = (source in self.unusable for source in sources)
+        return frozenset((*compress(sources, there), *compress(sources, failed)))
 
     def changes(self, reference: Reference) -> Changes:
         """Hold all images against the hashes that they had."""
-        now = {sample.source for sample in reference.samples}
-        known = self.sources
-        moved = [
-            sample.source
-            for sample in reference.samples
-            if self._place_of.get(sample.source, _place(sample)) != _place(sample)
-        ]
-        changed = [
-            source
-            for source, digest in self.sha256.items()
-            if source in now and sha256_if_readable(reference.root / source) != digest
-        ]
-        mended = [
-            source
-            for source, failure in self.unusable.items()
-            if source in now and sha256_if_readable(reference.root / source) != failure.sha256
-        ]
-        return Changes(
-            added=tuple(sorted(now - known)),
-            removed=tuple(sorted(known - now)),
-            changed=tuple(sorted(changed)),
-            moved=tuple(sorted(moved)),
-            mended=tuple(sorted(mended)),
-        )
+        before, now = self.images, reference.samples
+        numbers = before.by_source.places(now.sources)
+        is_there = numbers != NOWHERE
+        differs = before.samples.splits[numbers] != now.splits
+        differs |= before.samples.labels[numbers] != now.labels
+        gone = np.ones(len(before.samples), np.bool_)
+        gone[numbers[is_there]] = False
+        new = list(now.where(~is_there).sources)
+        failed = self.unusable.keys() & set(new)
+        there = zip(now.where(is_there).sources, numbers[is_there], strict=True)
 
-    @cached_property
-    def _place_of(self) -> Mapping[str, tuple[str, int]]:
-        """By source, the split and label of each image that was expanded."""
-        places = self._of_samples("source", "split", "label")
-        return {source: (split, label) for source, split, label in places}
+        def is_other(source: str, digest: str) -> bool:
+            return sha256_if_readable(reference.root / source) != digest
+
+        return Changes(
+            added=_ordered(source for source in new if source not in failed),
+            removed=_ordered((*before.samples.where(gone).sources, *self.unusable.keys() - failed)),
+            changed=_ordered(source for source, n in there if is_other(source, before.sha256(n))),
+            moved=_ordered(now.where(is_there & differs).sources),
+            mended=_ordered(s for s in failed if is_other(s, self.unusable[s].sha256)),
+        )
 
     def kept(self, task: Task, changes: Changes) -> tuple[RoundShard, ...]:
         """Those shards of a task that stay as they are: whole, and of the same images."""
@@ -135,53 +132,39 @@ class Earlier:
 
     def rows(self, shard: str) -> Columns:
         """The rows of a shard."""
-        record = self._shards[shard]
-        return {name: self._column(record, name) for name in SCHEMA_NAMES}
+        return self._rows.columns(shard)
 
     def record(self, shard: str) -> ShardRecord:
         """The record of a shard."""
         return self._shards[shard]
 
     @cached_property
-    def _table(self) -> pa.Table:
-        """All rows, shard by shard; packed, as Python's lists of them would be huge."""
-        return read_samples(self._records / SAMPLES_FILE)
+    def _rows(self) -> StoredRows:
+        return StoredRows(self._records / SAMPLES_FILE, self.manifest)
 
-    def _of_samples(self, *names: str) -> Iterator[tuple[Any, ...]]:
-        """Columns of the rows of round 0, which has every sample."""
-        table = read_samples(self._records / SAMPLES_FILE, round=0)
-        for batch in table.select(list(names)).to_batches(max_chunksize=1024):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    def _image_rows(self) -> Iterator[StoredRow]:
+        """The rows of round 0, which has every image."""
+        first_round = (shard for shard in self.manifest.shards if shard.round == 0)
+        chunks = chain.from_iterable(repeat(shard.chunk, shard.views) for shard in first_round)
+        names = ("key", "source", "split", "label", "source_sha256")
+        with closing(SamplesFile(self._records / SAMPLES_FILE, round=0)) as table:
+            for parts in zip(*(table.parts(name) for name in names), strict=True):
+                for *sample, sha256, chunk in zip(*map(as_list, parts), chunks, strict=False):
+                    yield StoredRow(Sample(*sample), sha256, chunk)
 
     @cached_property
     def _shards(self) -> Mapping[str, ShardRecord]:
         return {shard.name: shard for shard in self.manifest.shards}
 
-    @cached_property
-    def _starts(self) -> Mapping[str, int]:
-        starts: dict[str, int] = {}
-        row = 0
-        for shard in self.manifest.shards:
-            starts[shard.name] = row
-            row += shard.views
-        if row != self._table.num_rows:
-            raise AugcliError(f"{self._records / SAMPLES_FILE}: not the rows of its manifest")
-        return starts
-
-    def _column(self, shard: ShardRecord, name: str) -> list[Any]:
-        first = self._starts[shard.name]
-        column: list[Any] = self._table.column(name).slice(first, shard.views).to_pylist()
-        return column
-
     def _stays(self, shard: RoundShard, task: Task, changes: Changes) -> bool:
         record = self._shards.get(shard.name)
         if record is None or shard.name not in self._there:
             return False
-        keys: dict[Any, None] = dict.fromkeys(self._column(record, "key"))
-        if list(keys) != [sample.key for sample in task.samples]:
+        keys: dict[Any, None] = dict.fromkeys(self._rows.column(shard.name, "key"))
+        if list(keys) != list(task.samples.keys):
             return False
         other = {*changes.changed, *changes.moved}
-        return other.isdisjoint(sample.source for sample in task.samples)
+        return other.isdisjoint(task.samples.sources)
 
     @cached_property
     def _there(self) -> frozenset[str]:
@@ -192,15 +175,15 @@ class Earlier:
 
     def _is_there(self, record: ShardRecord) -> bool:
         def files() -> list[tuple[str, int]]:
-            columns = (self._column(record, name) for name in ("shard", "length"))
+            columns = (self._rows.column(record.name, name) for name in ("shard", "length"))
             return list(zip(*columns, strict=True))
 
         asked = self._store.holds if self._thorough else self._store.is_there
         return asked(self._dataset, record, files)
 
 
-def _place(sample: Sample) -> tuple[str, int]:
-    return sample.split, sample.label
+def _ordered(sources: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(sources))
 
 
 def check_changes(
@@ -257,14 +240,14 @@ def _left_out(changes: Changes, reference: Reference) -> dict[str, str]:
 
 def usable(
     reference: Reference, earlier: Earlier, retry_failed: bool
-) -> tuple[tuple[Sample, ...], tuple[Failure, ...]]:
+) -> tuple[Samples, tuple[Failure, ...]]:
     """The samples to expand, and those that failed before and are left alone."""
     if retry_failed:
         return reference.samples, ()
     failed = earlier.unusable
-    samples = tuple(sample for sample in reference.samples if sample.source not in failed)
-    there = {sample.source for sample in reference.samples}
-    return samples, tuple(failure for source, failure in failed.items() if source in there)
+    there = failed.keys() & set(reference.samples.sources) if failed else failed.keys()
+    left_alone = tuple(failure for source, failure in failed.items() if source in there)
+    return reference.samples.without(there), left_alone
 
 
 def read_failures(path: Path) -> list[Failure]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 
@@ -112,11 +114,14 @@ def _amount(number: float) -> str:
     return f"{number / 1e9:,.2f} GB" if number >= 1e8 else f"{number / 1e6:,.2f} MB"
 
 
-def _spread(tasks: Sequence[Task]) -> Iterable[tuple[Task, int]]:
+def _spread(tasks: Sequence[Task]) -> Iterator[tuple[Task, int]]:
     """Some samples of the tasks, evenly: task, and number of the sample in it."""
-    everything = [(task, number) for task in tasks for number in range(len(task.samples))]
-    step = max(1, len(everything) // SAMPLE_IMAGES)
-    return everything[step // 2 :: step][:SAMPLE_IMAGES]
+    ends = list(accumulate(len(task.samples) for task in tasks))
+    count = ends[-1] if ends else 0
+    step = max(1, count // SAMPLE_IMAGES)
+    for number in range(step // 2, count, step)[:SAMPLE_IMAGES]:
+        at = bisect_right(ends, number)
+        yield tasks[at], number - (ends[at] - len(tasks[at].samples))
 
 
 def _cost(name: str, views: Sequence[object], job: Job) -> CodecCost:

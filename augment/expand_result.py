@@ -12,7 +12,8 @@ from augcli.augment.preparing import Prepared
 from augcli.manifests.balance import views_per_round
 from augcli.manifests.duplicates import KINDS, DuplicateGroup
 from augcli.manifests.manifest import Manifest
-from augcli.manifests.reference import SPLITS, Reference, classes_without
+from augcli.manifests.reference import Reference, classes_without
+from augcli.manifests.sample_list import SPLITS
 from augcli.shards.urls import Place
 
 

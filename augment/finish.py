@@ -27,7 +27,8 @@ from augcli.manifests.manifest import (
     ShardRecord,
     SplitRecord,
 )
-from augcli.manifests.reference import SPLITS, Reference
+from augcli.manifests.reference import Reference
+from augcli.manifests.sample_list import SPLITS
 from augcli.manifests.samples import SCHEMA_NAMES, Columns, joined, write_samples
 
 MIN_USABLE = 0.1  # below this part of the images, something is wrong with all of them
@@ -112,7 +113,7 @@ def _gathered(
             parts[shard.name] = record_of, prepared.earlier.rows(shard.name)
         if any(shard.round == 0 for shard in filling.kept):  # else its images are looked at anew
             blank = set(prepared.earlier.manifest.reference.blank)
-            totals.blank |= blank & {sample.source for sample in filling.task.samples}
+            totals.blank |= blank.intersection(filling.task.samples.sources)
     ordered = [parts[shard.name] for shard in filling.task.shards if shard.name in parts]
     return tuple(shard for shard, _ in ordered), joined([rows for _, rows in ordered])
 
@@ -183,7 +184,7 @@ def _manifest(
             used=used,
             failures=failures.rows,
             blank=tuple(sorted(totals.blank)),
-            leaks=tuple(sorted(totals.leaks)),
+            leaks=tuple(totals.leaks()),
         ),
         classes=reference.classes,
         repeats=prepared.repeats,

@@ -15,7 +15,8 @@ from augcli.augment.presets import PRESETS
 from augcli.augment.reference_data import load_reference
 from augcli.augment.strips import strip_rows
 from augcli.augment.views import Recipe, ViewMaker
-from augcli.manifests.reference import Reference, Sample
+from augcli.manifests.reference import Reference
+from augcli.manifests.sample_list import Sample
 
 ALL_POLICIES = "all"
 

@@ -16,7 +16,7 @@ from augcli.augment.captions import captions
 from augcli.augment.decode import Pixels
 from augcli.augment.frame import Frame
 from augcli.augment.views import ViewMaker
-from augcli.manifests.reference import Sample
+from augcli.manifests.sample_list import Sample
 
 UNCHANGED = "no change"
 

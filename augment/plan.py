@@ -11,18 +11,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from augcli.manifests.balance import ClassRepeats
+import numpy as np
+import numpy.typing as npt
+
+from augcli.manifests.balance import ClassRepeats, repeats_of
 from augcli.manifests.hashing import key_fraction
-from augcli.manifests.reference import SPLITS, Reference, Sample
+from augcli.manifests.reference import Reference
 from augcli.manifests.rounds import rounds_of_copies
+from augcli.manifests.sample_list import SPLITS, Samples
 
 MIN_SHARD_SAMPLES = 32
 MAX_SHARD_SAMPLES = 1024
 TASKS_WANTED = 32
 MAX_ROUNDS = 64  # of one task: each is an open file
 
-ChunkOf = Mapping[str, tuple[str, int]]
-"""Key -> split and number of the chunk that a sample is in already."""
+NOWHERE = -1
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where samples are already.
+
+    `chunks` has, of each sample of a reference, the number of its chunk in its split, or NOWHERE:
+    int64 (samples,). `free` is the first number of each split that no chunk has had.
+    """
+
+    chunks: Numbers
+    free: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class Task:
 
     split: str
     chunk: int
-    samples: tuple[Sample, ...]
+    samples: Samples
     repeats: tuple[int, ...]
     shards: tuple[RoundShard, ...]
 
@@ -93,19 +110,21 @@ def make_plan(
     shard_size: int | None = None,
     repeats: tuple[ClassRepeats, ...],
     extension: str = ".tar",
-    chunk_of: ChunkOf | None = None,
+    placed: Placed | None = None,
 ) -> Plan:
     """Plan the expansion of a reference dataset.
 
-    Samples that `chunk_of` knows stay in their chunks; the others go into new ones. `extension`
-    ends the shards' names.
+    Samples that are `placed` stay in their chunks; the others go into new ones. `extension` ends
+    the shards' names.
     """
     size = shard_size or default_shard_size(len(reference.of_split("train")))
     rounds = rounds_of_copies(copies, originals)
+    if placed is None:
+        placed = Placed(np.full(len(reference.samples), NOWHERE), dict.fromkeys(SPLITS, 0))
     tasks = [
         task
         for split in SPLITS
-        for number, samples in _chunks(reference.of_split(split), split, size, chunk_of or {})
+        for number, samples in _chunks(reference.samples, split, size, placed)
         for task in _tasks_of_chunk(split, number, samples, rounds, repeats, extension)
     ]
     return Plan(tuple(tasks), rounds, size)
@@ -117,34 +136,46 @@ def default_shard_size(training_samples: int) -> int:
     return max(MIN_SHARD_SAMPLES, min(MAX_SHARD_SAMPLES, wanted))
 
 
-def shard_order(samples: tuple[Sample, ...]) -> list[Sample]:
+def shard_order(samples: Samples) -> Samples:
     """Samples by a hash of their keys: classes mixed, so that shards also stream well."""
-    return sorted(samples, key=lambda s: (key_fraction(s.key, "augcli-order"), s.key))
+    return samples.take(_order(samples))
+
+
+def _order(samples: Samples) -> Numbers:
+    """The numbers of samples by a hash of their keys, then by the keys themselves."""
+    hashes = (key_fraction(key, "augcli-order") for key in samples.keys)
+    fractions = np.fromiter(hashes, np.float64, len(samples))
+    order = np.argsort(fractions, kind="stable")
+    ranked = fractions[order]
+    same = np.flatnonzero(ranked[1:] == ranked[:-1])
+    if len(same):  # as among ten million keys once in 200 times
+        tied = np.union1d(same, same + 1)
+        keys = np.array(list(samples.take(order[tied]).keys))
+        order[tied] = order[tied][np.lexsort((keys, ranked[tied]))]
+    return order
 
 
 def _chunks(
-    samples: tuple[Sample, ...], split: str, size: int, chunk_of: ChunkOf
-) -> Iterator[tuple[int, tuple[Sample, ...]]]:
+    samples: Samples, split: str, size: int, placed: Placed
+) -> Iterator[tuple[int, Samples]]:
     """Number and samples of each chunk of a split, in the order of the numbers."""
-    placed: dict[int, list[Sample]] = {}
-    new: list[Sample] = []
-    for sample in shard_order(samples):
-        place = chunk_of.get(sample.key)
-        if place is not None and place[0] == split:
-            placed.setdefault(place[1], []).append(sample)
-        else:
-            new.append(sample)
-    yield from ((number, tuple(placed[number])) for number in sorted(placed))
-    taken = [number for found, number in chunk_of.values() if found == split]
-    first = max(taken, default=-1) + 1
+    numbers = np.flatnonzero(samples.splits == SPLITS.index(split))
+    numbers = numbers[_order(samples.take(numbers))]
+    chunks = placed.chunks[numbers]
+    by_chunk = np.argsort(chunks, kind="stable")
+    found, starts = np.unique(chunks[by_chunk], return_index=True)
+    parts = dict(zip(found.tolist(), np.split(numbers[by_chunk], starts[1:]), strict=False))
+    new = parts.pop(NOWHERE, numbers[:0])
+    for chunk, part in parts.items():
+        yield chunk, samples.take(part)
     for index, start in enumerate(range(0, len(new), size)):
-        yield first + index, tuple(new[start : start + size])
+        yield placed.free[split] + index, samples.take(new[start : start + size])
 
 
 def _tasks_of_chunk(
     split: str,
     chunk: int,
-    samples: tuple[Sample, ...],
+    samples: Samples,
     rounds: int,
     repeats: tuple[ClassRepeats, ...],
     extension: str,
@@ -154,7 +185,7 @@ def _tasks_of_chunk(
         shard = RoundShard(f"{split}-{chunk:05d}{extension}", 0)
         yield Task(split, chunk, samples, (1,) * len(samples), (shard,))
         return
-    often = tuple(repeats[sample.label].of(sample.key) for sample in samples)
+    often = tuple(repeats_of(samples, repeats).tolist())
     shards = tuple(
         RoundShard(f"train-r{number:03d}-{chunk:05d}{extension}", number)
         for number in range(rounds)

@@ -27,6 +27,7 @@ from augcli.manifests.errors import UsageError, unknown_name
 from augcli.manifests.keys import class_folders
 from augcli.manifests.options import OPTIONS
 from augcli.manifests.reference import Failure, Reference, check_trainable
+from augcli.manifests.sample_list import Samples
 from augcli.manifests.versions import PIXEL_PACKAGES, package_versions
 from augcli.shards.urls import is_url
 
@@ -94,37 +95,13 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
     reference, duplicates = _reference(config, tell, earlier)
     policy = resolve_policy(config.policy or default_policy(config.data), config.size)
     class_policies = _class_policies(config, reference)
-    size = config.shard_size
-    if size is None:
-        size = (
-            default_shard_size(len(reference.of_split("train")))
-            if earlier is None
-            else int(earlier.manifest.options["shard_size"])
-        )
+    size = _shard_size(config, reference, earlier)
     identity = _identity(config, size, reference, policy, class_policies)
-    changes: Changes | None = None
-    samples = reference.samples
-    failed_before: tuple[Failure, ...] = ()
     if earlier is None:
-        if folder.torn is not None:
-            made = identity_of(folder.torn).plain()
-            refuse_differences(folder.place, list(differences(made, identity.plain())))
-        repeats = balanced(reference, config.balance)
+        start = _anew(config, reference, identity, folder)
     else:
-        before = identity_of(earlier.manifest).plain()
-        refuse_differences(folder.place, list(growth_differences(before, identity.plain())))
-        repeats = earlier.manifest.repeats
-        changes = earlier.changes(reference)
-        with named_by_url(config.data, reference.root):
-            check_changes(
-                changes,
-                reference,
-                prune=config.prune,
-                refresh=config.refresh,
-                retry_failed=config.retry_failed,
-            )
-        samples, failed_before = usable(reference, earlier, config.retry_failed)
-    used = replace(reference, samples=samples)
+        start = _grown(config, reference, identity, folder, earlier)
+    used = replace(reference, samples=start.samples)
     check_trainable(used)
     if config.format == "folder":
         class_folders(used.classes)
@@ -133,9 +110,9 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
         copies=config.copies,
         originals=config.originals,
         shard_size=size,
-        repeats=repeats,
+        repeats=start.repeats,
         extension=store_named(config.format).extension,
-        chunk_of=earlier.chunk_of if earlier is not None else None,
+        placed=earlier.placed(used.samples) if earlier is not None else None,
     )
     return Prepared(
         config=config,
@@ -143,16 +120,75 @@ def prepare(config: ExpandConfig, tell: Tell | None) -> Prepared:
         duplicates=duplicates,
         policy=policy,
         class_policies=class_policies,
-        repeats=repeats,
+        repeats=start.repeats,
         plan=plan,
-        fillings=tuple(_filling(task, earlier, changes) for task in plan.tasks),
+        fillings=tuple(_filling(task, earlier, start.changes) for task in plan.tasks),
         job=_job(config, folder, reference, policy, class_policies),
         identity=identity,
         folder=folder,
         earlier=earlier,
-        changes=changes,
-        failed_before=failed_before,
+        changes=start.changes,
+        failed_before=start.failed_before,
     )
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What the plan begins with: see `Prepared`."""
+
+    samples: Samples
+    repeats: tuple[ClassRepeats, ...]
+    changes: Changes | None = None
+    failed_before: tuple[Failure, ...] = ()
+
+
+def _anew(
+    config: ExpandConfig, reference: Reference, identity: Identity, folder: DatasetFolder
+) -> _Start:
+    """All images, for a folder in which nothing is finished.
+
+    Raises:
+        AugcliError: what has lost a table there was made differently.
+    """
+    if folder.torn is not None:
+        made = identity_of(folder.torn).plain()
+        refuse_differences(folder.place, list(differences(made, identity.plain())))
+    return _Start(reference.samples, balanced(reference, config.balance))
+
+
+def _grown(
+    config: ExpandConfig,
+    reference: Reference,
+    identity: Identity,
+    folder: DatasetFolder,
+    earlier: Earlier,
+) -> _Start:
+    """The images that are to be used, beside those of the finished dataset in the folder.
+
+    Raises:
+        AugcliError: that was made differently, or of images that have changed since.
+    """
+    before = identity_of(earlier.manifest).plain()
+    refuse_differences(folder.place, list(growth_differences(before, identity.plain())))
+    changes = earlier.changes(reference)
+    with named_by_url(config.data, reference.root):
+        check_changes(
+            changes,
+            reference,
+            prune=config.prune,
+            refresh=config.refresh,
+            retry_failed=config.retry_failed,
+        )
+    samples, failed_before = usable(reference, earlier, config.retry_failed)
+    return _Start(samples, earlier.manifest.repeats, changes, failed_before)
+
+
+def _shard_size(config: ExpandConfig, reference: Reference, earlier: Earlier | None) -> int:
+    if config.shard_size is not None:
+        return config.shard_size
+    if earlier is not None:
+        return int(earlier.manifest.options["shard_size"])
+    return default_shard_size(len(reference.of_split("train")))
 
 
 def _check_options(config: ExpandConfig) -> None:
@@ -181,7 +217,8 @@ def _reference(
         for line in duplicate_lines(duplicates, config.dedupe):
             tell(line)
     if config.dedupe:
-        stored = earlier.sources if earlier is not None else frozenset()
+        sources = [source for group in duplicates for source in group.sources]
+        stored = earlier.known(sources) if earlier is not None else frozenset()
         with named_by_url(config.data, reference.root):
             reference = without_duplicates(reference, duplicates, stored)
     return reference, duplicates

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +34,13 @@ from augcli.manifests.manifest import (
     ShardRecord,
     read_manifest,
 )
-from augcli.manifests.reference import Sample
-from augcli.manifests.samples import ViewRow
-from augcli.manifests.samples_file import read_samples, rows_of
+from augcli.manifests.sample_list import Sample, Samples
+from augcli.manifests.samples_file import SamplesFile
 from augcli.shards.row_faults import row_faults
-from augcli.shards.verification import rows_by_shard
+from augcli.shards.shard_rows import Rows, ShardAndRows, portions, shard_rows
 
 STAGING = "repair.tmp"  # an expansion clears away what ends so
 
-Rows = Sequence[ViewRow]
 Report = Callable[[int, int], None]
 
 
@@ -120,34 +119,34 @@ def _repaired(
     report: Report | None,
 ) -> Repaired:
     manifest = read_manifest(dataset)
-    rows = _checked_rows(dataset, manifest)
+    _check_table(dataset / SAMPLES_FILE, manifest)
+    wanted = frozenset(broken)
     root = find_root(manifest.reference, data)
-    by_shard = rows_by_shard(manifest, rows)
-    wanted = {s: by_shard[s.name] for s in manifest.shards if s.name in set(broken)}
     job = _job(manifest, manifest_recipe(manifest, dataset), staging, root)
     mend = _Mend(job, dataset, other_versions(manifest))
-    damages = list(_damages(manifest, wanted))
-    results = run_tasks(mend, damages, workers or default_workers())
     reasons: dict[str, str] = {}
-    for done, result in enumerate(results, start=1):
-        reasons |= result
-        if report is not None:
-            report(done, len(damages))
+    with closing(SamplesFile(dataset / SAMPLES_FILE)) as table:
+        shards = (those for those in shard_rows(manifest, table) if those[0].name in wanted)
+        for some in portions(shards):
+            damages = list(_damages(manifest, some))
+            for result in run_tasks(mend, damages, workers or default_workers()):
+                reasons |= result
+                if report is not None:
+                    report(len(reasons), len(broken))
     return Repaired(
         tuple(name for name in broken if reasons.get(name) == ""),
         {name: reasons[name] for name in broken if reasons.get(name)},
     )
 
 
-def _checked_rows(dataset: Path, manifest: Manifest) -> list[ViewRow]:
-    """The rows that say what shards are made of, when they are those that the manifest records."""
-    path = dataset / SAMPLES_FILE
+def _check_table(path: Path, manifest: Manifest) -> None:
+    """Refuse a table that can't say what shards are made of, as it isn't the manifest's."""
     what = "its bytes are not those that the manifest records"
     if sha256_if_readable(path) == manifest.samples.sha256:
-        rows = rows_of(read_samples(path))
-        fault = next(row_faults(manifest, rows), None)
+        with closing(SamplesFile(path)) as table:
+            fault = next(row_faults(manifest, table), None)
         if fault is None:
-            return rows
+            return
         what = f"contradicts the manifest ({fault.where}: {fault.what})"
     raise AugcliError(
         f"{path}: {what}, and shards can't be made again without it: give the command that "
@@ -176,7 +175,7 @@ class _Damage:
     """The broken shards of a chunk: a task to make them, and the record and rows of each."""
 
     task: Task
-    shards: tuple[tuple[ShardRecord, Rows], ...]
+    shards: tuple[ShardAndRows, ...]
 
     @property
     def sources(self) -> dict[str, str]:
@@ -184,10 +183,10 @@ class _Damage:
         return {row.source: row.source_sha256 for _, rows in self.shards for row in rows}
 
 
-def _damages(manifest: Manifest, broken: Mapping[ShardRecord, Rows]) -> Iterator[_Damage]:
+def _damages(manifest: Manifest, broken: Iterable[ShardAndRows]) -> Iterator[_Damage]:
     """By chunk, as every image is decoded once for all its views."""
-    chunks: defaultdict[tuple[Sample, ...], list[tuple[ShardRecord, Rows]]] = defaultdict(list)
-    for shard, rows in broken.items():
+    chunks: defaultdict[tuple[Sample, ...], list[ShardAndRows]] = defaultdict(list)
+    for shard, rows in broken:
         found = dict.fromkeys(Sample(r.key, r.source, r.split, r.label) for r in rows)
         chunks[tuple(found)].append((shard, rows))
     for samples, shards in chunks.items():
@@ -196,11 +195,11 @@ def _damages(manifest: Manifest, broken: Mapping[ShardRecord, Rows]) -> Iterator
             yield _Damage(_task(manifest, samples, [shard for shard, _ in part]), part)
 
 
-def _task(manifest: Manifest, samples: tuple[Sample, ...], shards: Sequence[ShardRecord]) -> Task:
+def _task(manifest: Manifest, samples: Sequence[Sample], shards: Sequence[ShardRecord]) -> Task:
     split, repeats = shards[0].split, manifest.repeats
     often = (repeats[s.label].of(s.key) if split == "train" else 1 for s in samples)
     rounds = tuple(RoundShard(shard.name, shard.round) for shard in shards)
-    return Task(split, shards[0].chunk, samples, tuple(often), rounds)
+    return Task(split, shards[0].chunk, Samples.of(samples), tuple(often), rounds)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from augcli.augment.engines import default_workers
 from augcli.manifests.duplicates import CONFLICT, KINDS, LEAK, REPEAT, DuplicateGroup
 from augcli.manifests.manifest import FAILURES_FILE, PREVIEW_FILE, Manifest
-from augcli.manifests.reference import SPLITS, classes_without
+from augcli.manifests.reference import classes_without
+from augcli.manifests.sample_list import SPLITS
 
 if TYPE_CHECKING:
     from rich.console import Console

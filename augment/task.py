@@ -26,8 +26,9 @@ from augcli.manifests.hashing import sha256_bytes
 from augcli.manifests.keys import view_name
 from augcli.manifests.manifest import WORK_FOLDER, ShardRecord
 from augcli.manifests.reading import parse_json
-from augcli.manifests.reference import Failure, Sample
+from augcli.manifests.reference import Failure
 from augcli.manifests.rounds import copies_of_round
+from augcli.manifests.sample_list import Sample
 from augcli.manifests.samples import (
     SCHEMA_NAMES,
     Columns,

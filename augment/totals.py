@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
+from augcli.manifests.lookup import DIGEST_BYTES, as_digests
 from augcli.manifests.manifest import ShardRecord
-from augcli.manifests.reference import SPLITS, Failure, Sample
+from augcli.manifests.reference import Failure
+from augcli.manifests.sample_list import SPLITS, PackedTexts, Sample
 from augcli.manifests.samples import Columns
 
 
@@ -17,15 +21,16 @@ class Totals:
         self.shards: list[ShardRecord] = []
         self.failures: list[Failure] = []
         self.blank: set[str] = set()
-        self.leaks: set[str] = set()
         self.image_bytes = 0
         self.views: Counter[str] = Counter()
         self.samples: dict[str, list[int]] = {split: [0] * classes for split in SPLITS}
         self.first_round: dict[str, list[int]] = {split: [0] * classes for split in SPLITS}
-        self._trained: set[str] = set()
+        self._trained = bytearray()
+        self._evaluated = bytearray()
+        self._sources = PackedTexts()  # of those that are evaluated on
 
     def add(self, shards: tuple[ShardRecord, ...], columns: Columns) -> None:
-        """Count published shards and their rows; the training split comes first."""
+        """Count published shards and their rows."""
         self.shards += shards
         self.image_bytes += sum(columns["length"])
         for shard in shards:
@@ -33,10 +38,17 @@ class Totals:
         for sample, digest, repeats in _first_rounds(columns):
             self.samples[sample.split][sample.label] += 1
             self.first_round[sample.split][sample.label] += repeats
+            known = bytes.fromhex(digest)[:DIGEST_BYTES]
             if sample.split == "train":
-                self._trained.add(digest)
-            elif digest in self._trained:
-                self.leaks.add(sample.source)
+                self._trained += known
+            else:
+                self._evaluated += known
+                self._sources.append(sample.source)
+
+    def leaks(self) -> list[str]:
+        """Sources of validation and test images whose bytes are those of a training image."""
+        is_leak = np.isin(as_digests(self._evaluated), as_digests(self._trained))
+        return sorted(self._sources.at(np.flatnonzero(is_leak)))
 
 
 def _first_rounds(columns: Columns) -> Iterator[tuple[Sample, str, int]]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from augcli.augment.config import VerifyConfig
-from augcli.augment.deep import Rows, chosen, remade, undecodable
+from augcli.augment.deep import Rows, decode_all, remade
 from augcli.augment.reference_data import find_root
 from augcli.augment.remaking import other_versions
 from augcli.augment.repairing import make_folders, repair
 from augcli.manifests.errors import AugcliError, UsageError
-from augcli.manifests.manifest import SAMPLES_FILE, Manifest, ShardRecord, read_manifest
-from augcli.manifests.samples_file import read_samples, rows_of
+from augcli.manifests.manifest import SAMPLES_FILE, Manifest, read_manifest
 from augcli.manifests.settings import check_settings
 from augcli.shards.fault import Fault
 from augcli.shards.file_faults import lost_class_folders
 from augcli.shards.remote_verification import verify_url
 from augcli.shards.urls import is_url
-from augcli.shards.verification import Verification, rows_by_shard
+from augcli.shards.verification import Verification
 from augcli.shards.verification import verify as verify_bytes
 
 Report = Callable[[int, int, str], None]
@@ -158,20 +157,11 @@ def _looked_into(
         return replace(verified, decoded=0, remade=0, notes=(*verified.notes, note))
     manifest = read_manifest(dataset)
     broken = set(verified.found.broken) - set(verified.repaired)
-    whole = _whole_shards(dataset, manifest, broken)
-    faults = undecodable(dataset, manifest, whole, config.workers, telling("decoding"))
-    rows = [row for rows in whole.values() for row in rows]
-    same, differing, notes = _made_anew(dataset, manifest, rows, config, telling)
-    found = replace(verified.found, faults=(*verified.found.faults, *faults, *differing))
+    decoded = decode_all(dataset, manifest, broken, config, telling("decoding"))
+    same, differing, notes = _made_anew(dataset, manifest, decoded.chosen, config, telling)
+    found = replace(verified.found, faults=(*verified.found.faults, *decoded.faults, *differing))
     notes = (*verified.notes, *notes)
-    return replace(verified, found=found, decoded=len(rows), remade=same, notes=notes)
-
-
-def _whole_shards(
-    dataset: Path, manifest: Manifest, broken: Collection[str]
-) -> dict[ShardRecord, Rows]:
-    by_shard = rows_by_shard(manifest, rows_of(read_samples(dataset / SAMPLES_FILE)))
-    return {shard: by_shard[shard.name] for shard in manifest.shards if shard.name not in broken}
+    return replace(verified, found=found, decoded=decoded.views, remade=same, notes=notes)
 
 
 def _made_anew(
@@ -184,7 +174,7 @@ def _made_anew(
         if config.data is not None:
             raise
         return 0, (), (f"no view was made anew: {error}",)
-    result = remade(dataset, manifest, root, chosen(rows, config.views), telling("making anew"))
+    result = remade(dataset, manifest, root, rows, telling("making anew"))
     notes = []
     if result.amiss:
         notes.append(f"{result.amiss} images are not what they were: their views are not made anew")

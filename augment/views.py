@@ -12,7 +12,7 @@ from augcli.augment.frame import Frame, rgb_of
 from augcli.augment.policy import Policy, PolicySpec
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import view_seed
-from augcli.manifests.reference import Sample
+from augcli.manifests.sample_list import Sample
 
 NOTHING_APPLIED = "[]"
 

@@ -40,8 +40,9 @@ from augcli.manifests.manifest import (
     SplitRecord,
     read_manifest,
 )
-from augcli.manifests.reference import SPLITS, Reference, Sample
+from augcli.manifests.reference import Reference
 from augcli.manifests.rounds import copies_of_round
+from augcli.manifests.sample_list import SPLITS, Sample, Samples
 from augcli.manifests.samples import Columns, ViewRow, columns_of, write_samples
 from augcli.manifests.splits import resolve_fractions, split_of
 from augcli.train.stored_samples import StoredSamples
@@ -84,14 +85,16 @@ def peak_bytes() -> int:
 def made_up(images: int) -> Reference:
     """So many images, in `CLASSES` class folders."""
     fractions = resolve_fractions(frozenset(), None, None)
-    samples = []
-    for number in range(images):
-        source = f"class-{number % CLASSES:04d}/photograph-{number:08d}.jpg"
-        key = sample_key(source)
-        samples.append(Sample(key, source, split_of(key, *fractions), number % CLASSES))
-    samples.sort(key=lambda sample: sample.source)
+
+    def samples() -> Iterator[Sample]:
+        by_class = ((label, n) for label in range(CLASSES) for n in range(label, images, CLASSES))
+        for label, number in by_class:  # sorted by source
+            source = f"class-{label:04d}/photograph-{number:08d}.jpg"
+            key = sample_key(source)
+            yield Sample(key, source, split_of(key, *fractions), label)
+
     classes = tuple(f"class-{label:04d}" for label in range(CLASSES))
-    return Reference("made-up", "", Path("/made-up"), classes, tuple(samples))
+    return Reference("made-up", "", Path("/made-up"), classes, Samples.of(samples()))
 
 
 def records(task: Task) -> tuple[tuple[ShardRecord, ...], Columns]:

@@ -9,11 +9,17 @@ what they have.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from augcli.manifests.hashing import key_fraction
-from augcli.manifests.reference import Reference, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from augcli.manifests.reference import Reference
+    from augcli.manifests.sample_list import Samples
 
 BALANCE_MODES = ("none", "full", "sqrt")
 
@@ -32,7 +38,7 @@ class ClassRepeats:
         """Views per round of the sample `key`."""
         if not self.extra_below:
             return self.whole
-        return self.whole + (key_fraction(key, "augcli-balance") < self.extra_below)
+        return self.whole + (_fraction(key) < self.extra_below)
 
 
 ONCE = ClassRepeats(1, 0.0)
@@ -44,11 +50,13 @@ def balanced(reference: Reference, mode: str) -> tuple[ClassRepeats, ...]:
     `full`: every class gets as many views as the largest has samples; `sqrt`: as many as the
     geometric mean of its own number and the largest; `none`: its own number.
     """
-    keys: list[list[str]] = [[] for _ in reference.classes]
-    for sample in reference.of_split("train"):
-        keys[sample.label].append(sample.key)
-    largest = max(map(len, keys), default=0)
-    return tuple(_repeats(found, _wanted(len(found), largest, mode)) for found in keys)
+    counts = reference.class_counts("train")
+    largest = max(counts, default=0)
+    training = reference.of_split("train")
+    return tuple(
+        _repeats(training, label, count, _wanted(count, largest, mode))
+        for label, count in enumerate(counts)
+    )
 
 
 def _wanted(count: int, largest: int, mode: str) -> int:
@@ -57,19 +65,36 @@ def _wanted(count: int, largest: int, mode: str) -> int:
     return round(math.sqrt(count * largest)) if mode == "sqrt" else count
 
 
-def _repeats(keys: list[str], wanted: int) -> ClassRepeats:
-    if not keys:
+def _repeats(training: Samples, label: int, count: int, wanted: int) -> ClassRepeats:
+    if not count:
         return ONCE
-    whole, extra = divmod(wanted, len(keys))
-    fractions = sorted(key_fraction(key, "augcli-balance") for key in keys) if extra else [0.0]
+    whole, extra = divmod(wanted, count)
+    if not extra:
+        return ClassRepeats(whole, 0.0)
+    fractions = sorted(_fraction(key) for key in training.of_label(label).keys)
     return ClassRepeats(whole, fractions[extra])
 
 
-def views_per_round(
-    samples: Iterable[Sample], repeats: tuple[ClassRepeats, ...]
-) -> tuple[int, ...]:
+def repeats_of(samples: Samples, repeats: tuple[ClassRepeats, ...]) -> npt.NDArray[np.int32]:
+    """Views per round of each of some training samples: int32 (samples,)."""
+    import numpy as np
+
+    labels = samples.labels
+    often = np.array([each.whole for each in repeats], np.int32)[labels]
+    if any(each.extra_below for each in repeats):
+        below = np.array([each.extra_below for each in repeats])[labels]
+        fractions = np.fromiter(map(_fraction, samples.keys), np.float64, len(labels))
+        often += fractions < below
+    return often
+
+
+def views_per_round(samples: Samples, repeats: tuple[ClassRepeats, ...]) -> tuple[int, ...]:
     """Views per round of each class's training samples."""
-    counts = [0] * len(repeats)
-    for sample in samples:
-        counts[sample.label] += repeats[sample.label].of(sample.key)
-    return tuple(counts)
+    import numpy as np
+
+    views = np.bincount(samples.labels, repeats_of(samples, repeats), len(repeats))
+    return tuple(views.astype(np.int64).tolist())
+
+
+def _fraction(key: str) -> float:
+    return key_fraction(key, "augcli-balance")

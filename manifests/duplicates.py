@@ -14,9 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_file
-from augcli.manifests.reference import SPLITS, Failure, Reference, Sample
+from augcli.manifests.reference import Failure, Reference
+from augcli.manifests.sample_list import SPLITS, Sample, Samples
 
 CONFLICT, LEAK, REPEAT = "conflict", "leak", "repeat"
 KINDS = (CONFLICT, LEAK, REPEAT)  # the most harmful first
@@ -50,8 +53,10 @@ def find_duplicates(reference: Reference) -> tuple[DuplicateGroup, ...]:
 
     Left alone are files that can't be read, and empty ones: the expansion reports them.
     """
-    samples = sorted(reference.samples, key=lambda sample: sample.source)
-    groups = [DuplicateGroup(tuple(same)) for same in _identical(reference.root, samples)]
+    groups = [
+        DuplicateGroup(tuple(sorted(same, key=lambda sample: sample.source)))
+        for same in _identical(reference.root, reference.samples)
+    ]
     return tuple(sorted(groups, key=lambda group: (KINDS.index(group.kind), group.sources)))
 
 
@@ -71,18 +76,15 @@ def without_duplicates(
     dropped = (Failure(source, reason) for source, reason in reasons.items())
     left = replace(
         reference,
-        samples=tuple(sample for sample in reference.samples if sample.source not in reasons),
+        samples=reference.samples.without(reasons.keys()),
         skipped=tuple(sorted((*reference.skipped, *dropped), key=lambda failure: failure.source)),
     )
     _check_left(reference, left, reasons)
     return left
 
 
-def _identical(root: Path, samples: Iterable[Sample]) -> Iterator[list[Sample]]:
+def _identical(root: Path, samples: Samples) -> Iterator[list[Sample]]:
     """Samples with the same bytes, told apart by size, then by their last bytes, then by all."""
-
-    def size(sample: Sample) -> int:
-        return os.stat(f"{root}/{sample.source}").st_size  # noqa: PTH116, three times as fast
 
     def tail(sample: Sample) -> bytes:
         with open(f"{root}/{sample.source}", "rb", buffering=0) as file:
@@ -92,14 +94,30 @@ def _identical(root: Path, samples: Iterable[Sample]) -> Iterator[list[Sample]]:
     def whole(sample: Sample) -> str:
         return sha256_file(root / sample.source)
 
-    for size_bytes, of_size in _sharing(samples, size).items():
-        if not size_bytes:
-            continue
+    for size_bytes, of_size in _of_one_size(root, samples):
         for same in _sharing(of_size, tail).values():
             if size_bytes <= TAIL_BYTES:
                 yield same
             else:
                 yield from _sharing(same, whole).values()
+
+
+def _of_one_size(root: Path, samples: Samples) -> Iterator[tuple[int, Samples]]:
+    """Size in bytes and samples of all sizes that more than one file has, but for empty ones."""
+    sizes = np.fromiter((_size(f"{root}/{source}") for source in samples.sources), np.int64)
+    order = np.argsort(sizes, kind="stable")
+    found, starts, counts = np.unique(sizes[order], return_index=True, return_counts=True)
+    for size, start, count in zip(found.tolist(), starts.tolist(), counts.tolist(), strict=True):
+        if size > 0 and count > 1:
+            yield size, samples.take(order[start : start + count])
+
+
+def _size(path: str) -> int:
+    """In bytes; -1 where it can't be told."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116, three times as fast
+    except OSError:
+        return -1
 
 
 def _sharing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from array import array
 from pathlib import Path
 
 IMAGE_EXTENSIONS = frozenset(
@@ -65,17 +66,17 @@ def printable(text: str) -> str:
 
 
 class OneOfEach:
-    """Refuses what is not a regular file of a sane size, and a file that comes a second time.
+    """Refuses what is not a regular file of a sane size, and tells files that come a second time.
 
     The same file under two names would be two samples, and could cross splits.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._first: dict[tuple[int, int], str] = {}
+        self._devices, self._inodes = array("Q"), array("Q")
 
     def why_not(self, source: str) -> str:
-        """Why `source` (relative to the root) is no input, or '' when it is one."""
+        """Why `source` (relative to the root) is no input, or '' when it may be one."""
         try:
             found = os.stat(f"{self._root}/{source}")  # noqa: PTH116, follows links
         except FileNotFoundError:
@@ -86,5 +87,22 @@ class OneOfEach:
             return f"not a regular file: {_KINDS.get(stat.S_IFMT(found.st_mode), 'another kind')}"
         if found.st_size > MAX_FILE_BYTES:
             return f"{found.st_size} bytes are over the limit of {MAX_FILE_BYTES}"
-        first = self._first.setdefault((found.st_dev, found.st_ino), source)
-        return "" if first == source else f"the same file as {first}"
+        self._devices.append(found.st_dev)
+        self._inodes.append(found.st_ino)
+        return ""
+
+    def second_names(self) -> dict[int, int]:
+        """Of the inputs so far (the first has number 0) those that another one is already.
+
+        By number, the number of the first of the same file.
+        """
+        import numpy as np
+
+        files = np.stack([np.frombuffer(ids, np.uint64) for ids in (self._devices, self._inodes)])
+        order = np.lexsort(files)
+        is_next = (files[:, order[1:]] == files[:, order[:-1]]).all(axis=0)
+        firsts: dict[int, int] = {}
+        for place in np.flatnonzero(is_next).tolist():
+            before, number = order[place : place + 2].tolist()
+            firsts[number] = firsts.get(before, before)
+        return firsts

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from augcli.manifests.errors import UsageError
-from augcli.manifests.reference import SPLITS
+from augcli.manifests.sample_list import SPLITS
 from augcli.manifests.splits import SPLIT_NAMES
 
 

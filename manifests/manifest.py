@@ -18,7 +18,7 @@ from augcli.manifests.errors import AugcliError
 from augcli.manifests.files import write_atomic
 from augcli.manifests.options import checked_options
 from augcli.manifests.reading import read_json
-from augcli.manifests.reference import SPLITS
+from augcli.manifests.sample_list import SPLITS
 
 FORMAT = "augcli-dataset"
 FORMAT_VERSION = 3

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import fingerprint
-
-SPLITS = ("train", "val", "test")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One reference image: `source` is its path relative to the reference's root, with '/'."""
-
-    key: str
-    source: str
-    split: str
-    label: int
+from augcli.manifests.sample_list import SPLITS, Sample, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +42,31 @@ class Reference:
     spec: str
     root: Path
     classes: tuple[str, ...]
-    samples: tuple[Sample, ...]
+    samples: Samples
     skipped: tuple[Failure, ...] = ()
 
     def path(self, sample: Sample) -> Path:
         """Where the sample's image is."""
         return self.root / sample.source
 
-    def of_split(self, split: str) -> tuple[Sample, ...]:
+    def of_split(self, split: str) -> Samples:
         """The samples of one split, sorted by source."""
-        return tuple(sample for sample in self.samples if sample.split == split)
+        return self.samples.of_split(split)
 
     def class_counts(self, split: str) -> tuple[int, ...]:
         """Samples per class in `split`, in the order of `classes`."""
-        counts = Counter(sample.label for sample in self.samples if sample.split == split)
-        return tuple(counts[label] for label in range(len(self.classes)))
+        counts = np.bincount(self.of_split(split).labels, minlength=len(self.classes))
+        return tuple(counts.tolist())
 
     def fingerprint(self) -> str:
         """A hash of which samples there are, with splits and labels (not of their pixels)."""
-        lines = [f"{s.source}\0{s.split}\0{self.classes[s.label]}" for s in self.samples]
-        return fingerprint(sorted(lines))
+        return fingerprint(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        samples = self.samples
+        placed = zip(samples.sources, samples.splits, samples.labels, strict=True)
+        for source, split, label in placed:
+            yield f"{source}\0{SPLITS[split]}\0{self.classes[label]}"
 
 
 def classes_without(reference: Reference, split: str) -> tuple[str, ...]:

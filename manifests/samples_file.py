@@ -1,7 +1,8 @@
 """Reading `samples.parquet`, column by column: what is read is checked before anyone sees it.
 
 A dataset of ten million images has more rows than should be in memory as Python objects, or as
-texts. So texts stay dictionaries, each value once, and integers may be had as narrow as they fit.
+texts, or twice. So texts stay dictionaries, each value once, integers may be had as narrow as they
+fit, and a column can be read some row groups at a time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.samples import (
@@ -33,8 +34,58 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXTS = tuple(name for name in SCHEMA_NAMES if name not in INTEGER_BITS)
-_KINDS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64")
+_KINDS = {
+    "uint8": (0, 2**8 - 1),
+    "int8": (-(2**7), 2**7 - 1),
+    "uint16": (0, 2**16 - 1),
+    "int16": (-(2**15), 2**15 - 1),
+    "uint32": (0, 2**32 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+}
+"""What each type of integers holds, the narrowest first."""
 _ITERATED = 4096
+_ROWS_AT_ONCE = 1 << 17
+
+
+class Codes:
+    """Which text of a list each row of a table has: in parts, each as narrow as it fits."""
+
+    def __init__(self) -> None:
+        self.sizes: list[list[int]] = []
+        """Rows of each row group of each part."""
+        self._parts: list[tuple[int, npt.NDArray[Any]]] = []
+        self._texts = 0
+
+    def __len__(self) -> int:
+        return sum(map(sum, self.sizes))
+
+    def append(self, chunks: Sequence[pa.DictionaryArray]) -> None:
+        """A part: some row groups, whose dictionaries are behind those so far in the list."""
+        import numpy as np
+        import pyarrow as pa
+
+        if not chunks:
+            return
+        sizes = [len(chunk) for chunk in chunks]
+        starts = np.cumsum([0, *(len(chunk.dictionary) for chunk in chunks)])
+        numbers = as_stored(pa.concat_arrays([chunk.indices for chunk in chunks]))
+        self._parts.append((self._texts, narrow(numbers + np.repeat(starts[:-1], sizes))))
+        self._texts += int(starts[-1])
+        self.sizes.append(sizes)
+
+    def of(self, values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """What each row's text has in `values`, (texts,): an array for every part."""
+        for first, numbers in self._parts:
+            yield values[first:][numbers]
+
+
+class _Piece(NamedTuple):
+    """Row groups that are read together, their rows, and which of those count: None for all."""
+
+    groups: list[int]
+    rows: int
+    mask: pa.ChunkedArray | None
 
 
 class SamplesFile:
@@ -61,66 +112,113 @@ class SamplesFile:
                 if not self._file.schema_arrow.equals(schema_as_read()):
                     raise ValueError(f"its columns are {', '.join(self._file.schema_arrow.names)}")
             self._text_bytes: dict[str, int] = {}
-            self._groups = _groups_with(self._file.metadata, equal)
-            self._mask: pa.ChunkedArray | None = None
-            self._mask = self._rows_with(equal)
+            groups = _groups_with(self._file.metadata, equal)
+            self._pieces = list(_pieces(self._file.metadata, groups))
+            for name, value in equal.items():
+                self._pieces = list(self._narrowed(name, value))
         except BaseException:
             self.close()
             raise
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """A column of these rows; texts as dictionaries, a chunk for each row group.
+        """A column of these rows; texts as dictionaries, one for each row group.
 
         Raises:
             AugcliError: torn, or with contents that augcli never writes: far more text than the
                 file has bytes, names outside the dataset, empty cells.
         """
-        with self._told():
-            table = self._file.read_row_groups(self._groups, columns=[name])
-            if name in TEXTS:
-                self._text_bytes[name] = check_texts(name, table.column(0))
-                if sum(self._text_bytes.values()) > self._most_bytes:
-                    total = sum(self._text_bytes.values())
-                    raise ValueError(f"so small a file has {total} bytes of text")
-            column: pa.ChunkedArray = table.column(0)
-            column.validate(full=True)
-        if column.null_count:
-            raise AugcliError(
-                f"{self._path}: has empty cells, which augcli never writes; expand again"
-            )
-        return column if self._mask is None else column.filter(self._mask)
+        import pyarrow as pa
 
-    def texts(self, name: str) -> pa.DictionaryArray:
-        """A column of texts with one dictionary for all rows.
+        chunks = [chunk for part in self.parts(name) for chunk in part.chunks]
+        return pa.chunked_array(chunks, schema_as_read().field(name).type)
+
+    def parts(self, name: str) -> Iterator[pa.ChunkedArray]:
+        """The same, some row groups at a time: the same ones for every column.
 
         Raises:
-            AugcliError: as `column`; or there are 2 GiB of different texts.
+            AugcliError: as `column`. Of too much text, it is told after the last part.
+        """
+        for part, piece in zip(self._read(name), self._pieces, strict=True):
+            yield part if piece.mask is None else part.filter(piece.mask)
+
+    @property
+    def part_rows(self) -> list[int]:
+        """How many rows the parts of the file have."""
+        return [piece.rows for piece in self._pieces]
+
+    def part(self, name: str, number: int) -> pa.ChunkedArray:
+        """A column of one part of a whole file, to go to and fro in it.
+
+        Raises:
+            AugcliError: as `column`.
+        """
+        part, text_bytes = self._read_piece(name, self._pieces[number])
+        self._check_text(text_bytes)
+        return part
+
+    def coded(self, name: str) -> tuple[pa.StringArray, Codes]:
+        """The dictionaries of a column of texts, one after the other, and which text each row has.
+
+        A text is there as often as there are row groups that have it.
+
+        Raises:
+            AugcliError: as `column`; or there are 2 GiB of texts.
         """
         import pyarrow as pa
 
-        column = self.column(name)
-        if not column.num_chunks:
-            return pa.DictionaryArray.from_arrays(as_array([], 32), as_array([], None))
+        texts, codes = [as_array([], None)], Codes()
+        for part in self.parts(name):
+            codes.append(part.chunks)
+            texts += [chunk.dictionary for chunk in part.chunks]
         with self._told():
-            return column.unify_dictionaries().combine_chunks()
+            return pa.concat_arrays(texts), codes
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
-    def _rows_with(self, equal: dict[str, Any]) -> pa.ChunkedArray | None:
-        """Which of the row groups' rows have these values; None for all."""
+    def _read(self, name: str) -> Iterator[pa.ChunkedArray]:
+        """A column of all rows of the pieces, checked."""
+        text_bytes = 0
+        for piece in self._pieces:
+            part, its_text_bytes = self._read_piece(name, piece)
+            text_bytes += its_text_bytes
+            yield part
+        self._text_bytes[name] = text_bytes
+        self._check_text(sum(self._text_bytes.values()))
+
+    def _read_piece(self, name: str, piece: _Piece) -> tuple[pa.ChunkedArray, int]:
+        """A column of a piece's rows, checked, and how many bytes of text it has."""
+        with self._told():
+            part = self._file.read_row_groups(piece.groups, columns=[name]).column(0)
+            if len(part) != piece.rows:
+                raise ValueError(f"it has {len(part)} of {piece.rows} rows in the column {name}")
+            text_bytes = check_texts(name, part) if name in TEXTS else 0
+            part.validate(full=True)
+        if part.null_count:
+            raise AugcliError(
+                f"{self._path}: has empty cells, which augcli never writes; expand again"
+            )
+        return part, text_bytes
+
+    def _check_text(self, text_bytes: int) -> None:
+        with self._told():
+            if text_bytes > self._most_bytes:
+                raise ValueError(f"so small a file has {text_bytes} bytes of text")
+
+    def _narrowed(self, name: str, value: Any) -> Iterator[_Piece]:
+        """The pieces with only those of their rows that have a value."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        found = None
-        for name, value in equal.items():
-            wanted = as_array([value], INTEGER_BITS.get(name))[0]
-            chunks = self.column(name).chunks
-            same = pa.chunked_array([_equal(chunk, wanted) for chunk in chunks], pa.bool_())
-            if not pc.all(same).as_py():
-                found = same if found is None else pc.and_(found, same)
-        return found
+        wanted = as_array([value], INTEGER_BITS.get(name))
+        for part, piece in zip(self._read(name), self._pieces, strict=True):
+            if name in TEXTS and all(chunk.dictionary.equals(wanted) for chunk in part.chunks):
+                yield piece
+                continue
+            same = pa.chunked_array([_equal(chunk, wanted[0]) for chunk in part.chunks], pa.bool_())
+            mask = same if piece.mask is None else pc.and_(piece.mask, same)
+            yield piece if pc.all(same).as_py() else piece._replace(mask=mask)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -198,6 +296,15 @@ def numbers(column: pa.ChunkedArray, dtype: npt.DTypeLike = "int64") -> npt.NDAr
     return np.concatenate(parts)
 
 
+def as_list(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column; a dictionary's own `to_pylist` would take ten times as long."""
+    values: list[Any] = []
+    for chunk in column.chunks:
+        is_text = hasattr(chunk, "dictionary")
+        values += (chunk.dictionary.take(chunk.indices) if is_text else chunk).to_pylist()
+    return values
+
+
 def as_stored(chunk: pa.Array) -> npt.NDArray[Any]:
     """An array of integers, or a dictionary's indices, in their own type: (rows,), not copied."""
     import numpy as np
@@ -207,26 +314,41 @@ def as_stored(chunk: pa.Array) -> npt.NDArray[Any]:
     return values[stored.offset : stored.offset + len(stored)]
 
 
-def as_narrow_array(values: npt.NDArray[np.int64]) -> pa.Array:
-    """Integers in the narrowest type that holds them all."""
-    import numpy as np
+def as_plain_array(values: npt.NDArray[Any]) -> pa.Array:
+    """Integers in their own type, not copied."""
     import pyarrow as pa
 
-    least, greatest = (values.min(), values.max()) if len(values) else (0, 0)
-    kind = next(
-        kind for kind in _KINDS if np.iinfo(kind).min <= least and greatest <= np.iinfo(kind).max
-    )
-    buffer = pa.py_buffer(values.astype(kind))
-    return pa.Array.from_buffers(getattr(pa, kind)(), len(values), [None, buffer])
+    kind = getattr(pa, str(values.dtype))()
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
-def find_leaks(path: Path) -> Iterator[str]:
-    """Sources of validation and test images whose bytes are those of a training image."""
-    names = ("source", "source_sha256", "split")
-    table = read_samples(path, names, round=0)
-    rows = list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
-    trained = {digest for _, digest, split in rows if split == "train"}
-    return (source for source, digest, split in rows if split != "train" and digest in trained)
+def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy of integers in the narrowest type that holds them all."""
+    least, greatest = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    return values.astype(_kind_for(least, greatest))
+
+
+class Narrow:
+    """Integers that are put into their places part by part; 0 where none was put yet.
+
+    `values`, (count,), are in the narrowest type that holds them all.
+    """
+
+    def __init__(self, count: int) -> None:
+        import numpy as np
+
+        self.values: npt.NDArray[Any] = np.zeros(count, _kind_for(0, 0))
+        self._least = self._greatest = 0
+
+    def put(self, places: slice | npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
+        """Put each value into its place."""
+        if not len(values):
+            return
+        least, greatest = int(values.min()), int(values.max())
+        if least < self._least or greatest > self._greatest:
+            self._least, self._greatest = min(least, self._least), max(greatest, self._greatest)
+            self.values = self.values.astype(_kind_for(self._least, self._greatest), copy=False)
+        self.values[places] = values
 
 
 def rows_of(table: pa.Table) -> list[ViewRow]:
@@ -255,3 +377,23 @@ def _groups_with(metadata: Any, equal: dict[str, Any]) -> list[int]:
         return True
 
     return [i for i in range(metadata.num_row_groups) if may_have(metadata.row_group(i))]
+
+
+def _kind_for(least: int, greatest: int) -> str:
+    """The narrowest type of integers that holds both."""
+    return next(kind for kind, (low, high) in _KINDS.items() if low <= least and greatest <= high)
+
+
+def _pieces(metadata: Any, groups: list[int]) -> Iterator[_Piece]:
+    """Of at most `_ROWS_AT_ONCE` rows, or of one row group."""
+    some: list[int] = []
+    count = 0
+    for group in groups:
+        rows = metadata.row_group(group).num_rows
+        if some and count + rows > _ROWS_AT_ONCE:
+            yield _Piece(some, count, None)
+            some, count = [], 0
+        some.append(group)
+        count += rows
+    if some:
+        yield _Piece(some, count, None)

@@ -8,7 +8,9 @@ a file, augcli's own outputs. No image is opened here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from array import array
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from augcli.manifests.errors import UsageError
 from augcli.manifests.inputs import OneOfEach, is_utf8, shown, why_not_by_name
 from augcli.manifests.keys import sample_key
 from augcli.manifests.layout import split_folders
-from augcli.manifests.reference import Failure, Reference, Sample
+from augcli.manifests.reference import Failure, Reference
+from augcli.manifests.sample_list import Sample, Samples
 from augcli.manifests.splits import resolve_fractions, split_of
 from augcli.manifests.table import TABLE_EXTENSIONS, read_table, source_in
 from augcli.manifests.walk import list_folder, own_output, walk
@@ -58,7 +61,7 @@ def scan(
         spec=spec,
         root=root,
         classes=classes,
-        samples=tuple(_samples(found, classes, fractions)),
+        samples=Samples.of(_samples(found, classes, fractions)),
         skipped=tuple(sorted(skipped, key=lambda failure: failure.source)),
     )
 
@@ -109,15 +112,22 @@ def scan_folder(root: Path) -> tuple[list[Found], list[Failure]]:
             skipped.append(Failure(source, reason))
         else:
             found.append(image)
-    return found, skipped
+    again = one_of_each.second_names()
+    skipped += [Failure(found[n].source, _same_as(found[first])) for n, first in again.items()]
+    return _but(found, again), skipped
 
 
 def scan_table(table: Path) -> tuple[list[Found], list[Failure]]:
     """Images and skipped rows of a table; paths are relative to the table's folder."""
     found: list[Found] = []
+    lines = array("q")
     skipped: list[Failure] = []
     seen: set[str] = set()
     one_of_each = OneOfEach(table.parent)
+
+    def skip(source: str, reason: str, line: int) -> None:
+        skipped.append(Failure(shown(source), f"{reason} ({table.name}, line {line})"))
+
     for row in read_table(table):
         source = source_in(table, row.path)
         if source is None:
@@ -127,11 +137,23 @@ def scan_table(table: Path) -> tuple[list[Found], list[Failure]]:
         else:
             reason = why_not_by_name(source) or one_of_each.why_not(source)
         if reason:
-            skipped.append(Failure(shown(source), f"{reason} ({table.name}, line {row.line})"))
+            skip(source, reason, row.line)
         else:
-            found.append(Found(source, row.label, row.split))
+            found.append(Found(source, sys.intern(row.label), sys.intern(row.split)))
+            lines.append(row.line)
         seen.add(source)
-    return found, skipped
+    again = one_of_each.second_names()
+    for number, first in again.items():
+        skip(found[number].source, _same_as(found[first]), lines[number])
+    return _but(found, again), skipped
+
+
+def _same_as(first: Found) -> str:
+    return f"the same file as {first.source}"
+
+
+def _but(found: list[Found], left_out: Container[int]) -> list[Found]:
+    return [image for number, image in enumerate(found) if number not in left_out]
 
 
 def _name_of(data: Path) -> str:
@@ -156,7 +178,7 @@ def _placed(source: str, splits: dict[str, str]) -> Found | None:
     split = splits.get(folders[0], "") if folders else ""
     if splits:
         folders = folders[1:] if split else []
-    return Found(source, folders[0], split) if folders else None
+    return Found(source, sys.intern(folders[0]), split) if folders else None
 
 
 def _samples(

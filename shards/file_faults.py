@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path, PurePosixPath
 
 from augcli.manifests.hashing import sha256_file
@@ -15,7 +15,7 @@ from augcli.manifests.manifest import (
     Manifest,
     is_shard_name,
 )
-from augcli.manifests.reference import SPLITS
+from augcli.manifests.sample_list import SPLITS
 from augcli.shards.fault import Fault
 
 
@@ -54,7 +54,7 @@ def lost_class_folders(dataset: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def foreign_files(
-    dataset: Path, manifest: Manifest, view_files: Collection[str], *, growing: bool = False
+    dataset: Path, manifest: Manifest, view_files: Container[str], *, growing: bool = False
 ) -> Iterator[Fault]:
     """Files and folders that are none of the manifest's nor of its table's.
 
@@ -62,7 +62,7 @@ def foreign_files(
     is given. While the dataset is `growing`, what is made for it is left alone.
     """
     shards = (f"{SHARDS_FOLDER}/{shard.name}" for shard in manifest.shards)
-    known = {MANIFEST_FILE, *manifest.file_hashes(), *view_files}
+    known = {MANIFEST_FILE, *manifest.file_hashes()}
     if manifest.options["format"] == "tar":
         known.update(shards)
     expected = _folders(manifest)
@@ -76,7 +76,8 @@ def foreign_files(
         ]
         for name in sorted((*foreign, *files)):
             place = (here / name).as_posix()
-            if place not in known and not (growing and _is_of_growth(place)):
+            is_known = place in known or place in view_files
+            if not is_known and not (growing and _is_of_growth(place)):
                 yield Fault(place, "does not belong to the dataset")
         folders[:] = sorted(set(folders) - set(foreign))
 

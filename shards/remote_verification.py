@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from augcli.manifests.errors import AugcliError
@@ -17,14 +18,15 @@ from augcli.manifests.manifest import (
     ShardRecord,
     is_shard_name,
 )
-from augcli.manifests.samples import ViewRow
-from augcli.manifests.samples_file import read_samples, rows_of
+from augcli.manifests.samples_file import SamplesFile
 from augcli.shards.connection import NotThereError
 from augcli.shards.fault import Fault
 from augcli.shards.fetching import OtherBytesError, RemoteFile, RemoteFolder
 from augcli.shards.remote_dataset import manifest_bytes, parsed_manifest, table_file
+from augcli.shards.shard_rows import Rows, ShardAndRows, portions, shard_rows
+from augcli.shards.table_pieces import count_rows
 from augcli.shards.tar_faults import tar_faults
-from augcli.shards.verification import Report, Verification, rows_by_shard, table_faults
+from augcli.shards.verification import Report, Verification, shard_faults, table_faults
 
 AT_ONCE = 4
 """Shards on their way or looked at, each a file on this machine's disk."""
@@ -50,7 +52,6 @@ def verify_url(url: str, report: Report | None = None) -> Verification:
         (dataset / SHARDS_FOLDER).mkdir()
         write_atomic(dataset / MANIFEST_FILE, data)
         remote.save(table_file(manifest.samples), dataset / SAMPLES_FILE)
-        rows = rows_of(read_samples(dataset / SAMPLES_FILE))
         foreign = _foreign(remote, manifest)
         growing = any(_may_be_of_growth(name) for name in foreign)
         faults = [
@@ -58,19 +59,31 @@ def verify_url(url: str, report: Report | None = None) -> Verification:
             for name in foreign
             if not _may_be_of_growth(name)
         ]
-        faults += _page_faults(remote, dataset, manifest)
-        faults += table_faults(dataset, manifest, rows)
-        by_shard = rows_by_shard(manifest, rows)
-
-        def look(shard: ShardRecord) -> list[Fault]:
-            return _shard_faults(remote, dataset, shard, by_shard[shard.name])
-
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            for done, found in enumerate(threads.map(look, manifest.shards), start=1):
-                faults += found
+        with closing(SamplesFile(dataset / SAMPLES_FILE)) as table:
+            views = count_rows(table)
+            faults += _page_faults(remote, dataset, manifest)
+            faults += table_faults(dataset, manifest, table)
+            found: dict[ShardRecord, list[Fault]] = {}
+            for shard, those in _looked_at(remote, dataset, shard_rows(manifest, table)):
+                found[shard] = those
                 if report is not None:
-                    report(done, len(manifest.shards))
-    return Verification(remote.place, len(manifest.shards), len(rows), tuple(faults), growing)
+                    report(len(found), len(manifest.shards))
+    faults += shard_faults(manifest, found)
+    return Verification(remote.place, len(manifest.shards), views, tuple(faults), growing)
+
+
+def _looked_at(
+    remote: RemoteFolder, dataset: Path, shards: Iterable[ShardAndRows]
+) -> Iterator[tuple[ShardRecord, list[Fault]]]:
+    """The faults of each shard, `AT_ONCE` of them fetched side by side."""
+
+    def look(shard_and_rows: ShardAndRows) -> tuple[ShardRecord, list[Fault]]:
+        shard, rows = shard_and_rows
+        return shard, _shard_faults(remote, dataset, shard, rows)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for some in portions(shards):
+            yield from threads.map(look, some)
 
 
 def _page_faults(remote: RemoteFolder, dataset: Path, manifest: Manifest) -> Iterator[Fault]:
@@ -81,27 +94,26 @@ def _page_faults(remote: RemoteFolder, dataset: Path, manifest: Manifest) -> Ite
 
 
 def _shard_faults(
-    remote: RemoteFolder, dataset: Path, shard: ShardRecord, rows: list[ViewRow]
+    remote: RemoteFolder, dataset: Path, shard: ShardRecord, rows: Rows
 ) -> list[Fault]:
     where = f"{SHARDS_FOLDER}/{shard.name}"
-    file = RemoteFile(where, shard.sha256, shard.bytes, shard.bytes)
-    found = _fetched(remote, file, dataset / where, shard.name)
-    found += (
-        Fault(fault.where, fault.what, shard.name) for fault in tar_faults(dataset, shard, rows)
+    found = _fetched(
+        remote, RemoteFile(where, shard.sha256, shard.bytes, shard.bytes), dataset / where
     )
+    found += tar_faults(dataset, shard, rows)
     (dataset / where).unlink(missing_ok=True)
     return found
 
 
-def _fetched(remote: RemoteFolder, file: RemoteFile, path: Path, shard: str = "") -> list[Fault]:
+def _fetched(remote: RemoteFolder, file: RemoteFile, path: Path) -> list[Fault]:
     """Fetch a file that may be missing, or another one."""
     try:
         remote.save(file, path)
     except NotThereError:
-        return [Fault(file.name, "is missing", shard)]
+        return [Fault(file.name, "is missing")]
     except OtherBytesError as error:
         what = str(error).removeprefix(f"{remote.place / file.name}: ").partition(", twice")[0]
-        return [Fault(file.name, what, shard)]
+        return [Fault(file.name, what)]
     return []
 
 

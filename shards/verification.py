@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,17 @@ from augcli.manifests.manifest import (
     SAMPLES_FILE,
     WORK_FOLDER,
     Manifest,
+    ShardRecord,
     read_manifest,
 )
-from augcli.manifests.samples import ViewRow
-from augcli.manifests.samples_file import find_leaks, read_samples, rows_of
+from augcli.manifests.samples_file import SamplesFile
 from augcli.shards.fault import Fault
 from augcli.shards.file_faults import foreign_files, lost_files
+from augcli.shards.leaks import find_leaks
+from augcli.shards.name_set import NameSet
 from augcli.shards.row_faults import row_faults
+from augcli.shards.shard_rows import shard_rows
+from augcli.shards.table_pieces import count_rows, pieces, values
 from augcli.shards.tar_faults import tar_faults
 from augcli.shards.urls import Place
 from augcli.shards.view_files import folder_faults
@@ -71,43 +75,39 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
     dataset = Path(dataset)
     growing = (dataset / WORK_FOLDER).is_dir()
     manifest = read_manifest(dataset)
-    rows = rows_of(read_samples(dataset / SAMPLES_FILE))
     is_tar = manifest.options["format"] == "tar"
-    view_files = () if is_tar else {row.shard for row in rows}
-    faults = list(lost_files(dataset, manifest))
-    faults += foreign_files(dataset, manifest, view_files, growing=growing)
-    faults += table_faults(dataset, manifest, rows)
-    by_shard = rows_by_shard(manifest, rows)
     faults_of = tar_faults if is_tar else folder_faults
-    for number, shard in enumerate(manifest.shards):
-        faults += (
-            replace(fault, shard=shard.name)
-            for fault in faults_of(dataset, shard, by_shard[shard.name])
-        )
-        if report is not None:
-            report(number + 1, len(manifest.shards))
-    return Verification(dataset, len(manifest.shards), len(rows), tuple(faults), growing)
+    found: dict[ShardRecord, list[Fault]] = {}
+    with closing(SamplesFile(dataset / SAMPLES_FILE)) as table:
+        views = count_rows(table)
+        view_files = NameSet(() if is_tar else _names(table))
+        faults = list(lost_files(dataset, manifest))
+        faults += foreign_files(dataset, manifest, view_files, growing=growing)
+        faults += table_faults(dataset, manifest, table)
+        for done, (shard, rows) in enumerate(shard_rows(manifest, table), start=1):
+            found[shard] = list(faults_of(dataset, shard, rows))
+            if report is not None:
+                report(done, len(manifest.shards))
+    faults += shard_faults(manifest, found)
+    return Verification(dataset, len(manifest.shards), views, tuple(faults), growing)
 
 
-def table_faults(dataset: Path, manifest: Manifest, rows: Sequence[ViewRow]) -> Iterator[Fault]:
-    """What the manifest and the table of samples, which has these rows, say of each other."""
-    yield from row_faults(manifest, rows)
-    if tuple(sorted(find_leaks(dataset / SAMPLES_FILE))) != manifest.reference.leaks:
+def table_faults(dataset: Path, manifest: Manifest, table: SamplesFile) -> Iterator[Fault]:
+    """What the manifest and the table of samples say of each other."""
+    yield from row_faults(manifest, table)
+    if find_leaks(dataset / SAMPLES_FILE) != manifest.reference.leaks:
         yield Fault(MANIFEST_FILE, "reference.leaks differs from the images' hashes")
 
 
-def rows_by_shard(manifest: Manifest, rows: Sequence[ViewRow]) -> Mapping[str, list[ViewRow]]:
-    """The rows of each shard that the manifest lists.
-
-    In the folder format rows name files: they are dealt out as the table has them.
-    """
-    by_shard = defaultdict(list)
-    if manifest.options["format"] == "tar":
-        for row in rows:
-            by_shard[row.shard].append(row)
-        return by_shard
-    first = 0
+def shard_faults(
+    manifest: Manifest, found: Mapping[ShardRecord, Sequence[Fault]]
+) -> Iterator[Fault]:
+    """What was found of each shard, in the order of the manifest, and whose it is."""
     for shard in manifest.shards:
-        by_shard[shard.name] = list(rows[first : first + shard.views])
-        first += shard.views
-    return by_shard
+        yield from (replace(fault, shard=shard.name) for fault in found[shard])
+
+
+def _names(table: SamplesFile) -> Iterator[str]:
+    """The files of all views, in the folder format."""
+    for piece in pieces(table, ["shard"]):
+        yield from values(piece, "shard")

@@ -15,7 +15,8 @@ from augcli.augment.engines import default_workers
 from augcli.augment.views import Recipe, ViewMakers
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import fingerprint, sha256_bytes
-from augcli.manifests.reference import Failure, Reference, Sample, check_trainable
+from augcli.manifests.reference import Failure, Reference, check_trainable
+from augcli.manifests.sample_list import Sample
 from augcli.train.frames import SourceFile
 
 
@@ -80,7 +81,7 @@ def look_at(reference: Reference, samples: Sequence[Sample], recipe: Recipe) -> 
 
 def _check_enough(images: CheckedImages) -> None:
     reference, failures = images.reference, images.failures
-    usable = tuple(sample for sample in reference.samples if sample.key in images.digests)
+    usable = reference.samples.without({failure.source for failure in failures})
     try:
         check_trainable(dataclasses.replace(reference, samples=usable))
     except AugcliError as error:

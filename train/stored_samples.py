@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,16 +16,27 @@ import pyarrow.compute as pc
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
-from augcli.manifests.samples import as_array
-from augcli.manifests.samples_file import (
-    TEXTS,
-    SamplesFile,
-    as_narrow_array,
-    as_stored,
-    numbers,
-)
+from augcli.manifests.samples_file import SamplesFile, Texts, as_stored
+from augcli.train.row_order import Rows, read_keys
 
-Order = npt.NDArray[np.int64]
+Integers = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ViewColumns:
+    """What a split's views show, and where they are stored; integers are as narrow as they fit.
+
+    `keys` and `labels` are of one round, by key and copy: (views_per_round,). The others are of
+    the views of round 0, of round 1, …: (views,). `shards` are numbers of `shard_names`.
+    """
+
+    keys: Texts
+    labels: Integers
+    shard_names: Texts
+    shards: Integers
+    offsets: Integers
+    lengths: Integers
+    checksums: Integers
 
 
 class StoredSamples:
@@ -58,37 +70,45 @@ class StoredSamples:
             AugcliError: not what the manifest says of this split.
         """
         with closing(SamplesFile(self._path, split=split)) as file:
-            texts = file.texts("key")
-            order = self._order(split, texts, file)
-            found = {"key": _texts_in_order(texts, order)}
-            for name in dict.fromkeys(("label", "shard", *columns)):
-                if name not in found:
-                    found[name] = _in_order(file, name, order)
-        self._check_labels(found["label"])
-        self._check_shards(split, found["shard"])
+            rows = self._rows(split, file)
+            names = dict.fromkeys(("label", "shard", *columns))
+            found = {name: self._checked(split, name, rows.column(name)) for name in names}
         return pa.Table.from_arrays([found[name] for name in columns], list(columns))
 
-    def _order(self, split: str, texts: pa.DictionaryArray, file: SamplesFile) -> Order:
-        """The rows by round, key (of `texts`) and copy: int64 (rows,)."""
-        in_order = as_stored(pc.array_sort_indices(texts.dictionary))
-        rank = np.empty(len(in_order), np.int32)
-        rank[in_order] = np.arange(len(rank))
-        keys = rank[as_stored(texts)]
-        copies, rounds = (numbers(file.column(name), np.int32) for name in ("copy", "round"))
-        order: Order = np.lexsort((copies, keys, rounds))
-        self._check_rounds(split, keys[order])
-        return order
+    def views_of(self, split: str) -> ViewColumns:
+        """What it takes to read a split's views; hardly more than that is ever in memory.
 
-    def _check_rounds(self, split: str, keys: npt.NDArray[np.int32]) -> None:
+        Raises:
+            AugcliError: not what the manifest says of this split.
+        """
+        count = self._manifest.splits[split].views_per_round
+        with closing(SamplesFile(self._path, split=split)) as file:
+            rows = self._rows(split, file)
+            labels = as_stored(self._checked(split, "label", rows.column("label")))[:count].copy()
+            shards = self._checked(split, "shard", rows.column("shard"))
+            places = [as_stored(rows.column(name)) for name in ("offset", "length", "crc32")]
+            names = Texts(shards.dictionary)
+            return ViewColumns(rows.keys_of_round(), labels, names, as_stored(shards), *places)
+
+    def _rows(self, split: str, file: SamplesFile) -> Rows:
         record, rounds = self._manifest.splits[split], self.rounds(split)
-        if not len(keys) == record.views == record.views_per_round * rounds:
+        keyed = read_keys(file)
+        if not len(keyed) == record.views == record.views_per_round * rounds:
             raise self._fault(
-                f"has {len(keys)} {split} rows where {MANIFEST_FILE} has {record.views} "
+                f"has {len(keyed)} {split} rows where {MANIFEST_FILE} has {record.views} "
                 f"views: {record.views_per_round} in each of {rounds} rounds"
             )
-        by_round = keys.reshape(rounds, record.views_per_round)
-        if not (by_round == by_round[:1]).all():
+        rows = keyed.in_order(rounds, record.views_per_round)
+        if rows is None:
             raise self._fault(f"the {split} rounds differ in samples")
+        return rows
+
+    def _checked(self, split: str, name: str, column: pa.Array) -> pa.Array:
+        if name == "label":
+            self._check_labels(column)
+        if name == "shard":
+            self._check_shards(split, column)
+        return column
 
     def _check_labels(self, labels: pa.Array) -> None:
         if not len(labels):
@@ -106,7 +126,7 @@ class StoredSamples:
         else:
             kind, plural = "file", "views"
             is_known = partial(_is_view_file, split=split)
-        for name in names.dictionary.take(names.indices.unique()).to_pylist():
+        for name in Texts(names.dictionary.take(names.indices.unique())):
             if not is_known(name):
                 raise self._fault(f"names the {kind} {name}, which is none of the {split} {plural}")
 
@@ -118,14 +138,3 @@ def _is_view_file(name: str, split: str) -> bool:
     """In the folder format each view is a file below its split's folder."""
     parts = name.split("/")
     return parts[0] == split and len(parts) == 3 and ".." not in parts and "\\" not in name
-
-
-def _in_order(file: SamplesFile, name: str, order: Order) -> pa.Array:
-    """A column with its rows in another order: texts each once, integers as narrow as they fit."""
-    if name in TEXTS:
-        return _texts_in_order(file.texts(name), order)
-    return as_narrow_array(numbers(file.column(name))[order])
-
-
-def _texts_in_order(texts: pa.DictionaryArray, order: Order) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(as_array(as_stored(texts)[order], 32), texts.dictionary)

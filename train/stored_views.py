@@ -13,7 +13,6 @@ from augcli.augment.decode import DecodeError, Pixels
 from augcli.augment.encode import codec_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import Manifest
-from augcli.manifests.samples_file import Texts, as_stored
 from augcli.shards.reader import ShardMap, stored_bytes
 from augcli.shards.remote import RemoteShards
 from augcli.shards.urls import Place
@@ -60,18 +59,14 @@ class StoredViews:
         self._remote = remote
         self._shards: Shards = remote or stored_bytes(dataset, manifest)
         self._codec_name = str(manifest.options["codec"])
-        columns = ("key", "label", "shard", "offset", "length", "crc32")
-        table = samples.of_split(split, columns)
-        keys, labels, shards, *places = (column.chunk(0) for column in table.columns)
-        count = manifest.splits[split].views_per_round
-        first = keys.slice(0, count)
-        self.samples = Labelled(
-            Texts(first.dictionary.take(first.indices)), as_stored(labels)[:count].astype(np.int64)
-        )
+        columns = samples.views_of(split)
+        self.samples = Labelled(columns.keys, columns.labels.astype(np.int64))
         self.rounds = rounds or samples.rounds(split)
-        self._shard_names: list[str] = shards.dictionary.to_pylist()
-        self._shard_numbers = as_stored(shards)
-        self._offsets, self._lengths, self._checksums = map(as_stored, places)
+        is_in_tars = manifest.options["format"] == "tar"  # else there is a name for each view
+        self._shard_names = list(columns.shard_names) if is_in_tars else columns.shard_names
+        self._shard_numbers = columns.shards
+        self._offsets, self._lengths = columns.offsets, columns.lengths
+        self._checksums = columns.checksums
         self._checked = np.zeros(len(self._offsets), np.bool_)
         self._pixels_at: int | None = None
         pixels_at = codec_named(self._codec_name).pixels_at

@@ -19,7 +19,7 @@ from augcli.cli import main
 from augcli.manifests.duplicates import DuplicateGroup
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import FAILURES_FILE, SAMPLES_FILE
-from augcli.manifests.reference import Sample
+from augcli.manifests.sample_list import Sample
 from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 

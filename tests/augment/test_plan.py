@@ -16,18 +16,21 @@ from augcli.augment.plan import (
     Plan,
     default_shard_size,
     make_plan,
+    shard_order,
 )
 from augcli.manifests.balance import ONCE
+from augcli.manifests.hashing import key_fraction
 from augcli.manifests.keys import sample_key
-from augcli.manifests.reference import SPLITS, Reference, Sample
+from augcli.manifests.reference import Reference
 from augcli.manifests.rounds import copies_of_round
+from augcli.manifests.sample_list import SPLITS, Sample, Samples
 
 COUNTS = {"train": 100, "val": 23, "test": 7}
 REPEATS = (ONCE,) * 3
 
 
 def reference(**counts: int) -> Reference:
-    samples = tuple(
+    samples = Samples.of(
         Sample(sample_key(f"{split}/{n % 3}/{n}.jpg"), f"{split}/{n % 3}/{n}.jpg", split, n % 3)
         for split, count in counts.items()
         for n in range(count)
@@ -92,9 +95,22 @@ def test_order_of_samples_changes_nothing() -> None:
     expected = make_plan(given, copies=2, originals=True, shard_size=10, repeats=REPEATS)
     for seed in range(3):
         shuffled = tuple(random.Random(seed).sample(given.samples, len(given.samples)))
-        other = replace(given, samples=shuffled)
+        other = replace(given, samples=Samples.of(shuffled))
         made = make_plan(other, copies=2, originals=True, shard_size=10, repeats=REPEATS)
         assert made == expected
+
+
+def test_equal_hashes_are_ordered_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As among ten million keys now and then: the order of samples must not show even so."""
+
+    def rough(key: str, purpose: str) -> float:
+        return round(key_fraction(key, purpose), 1)
+
+    samples = reference(**COUNTS).samples
+    expected = sorted(samples, key=lambda s: (rough(s.key, "augcli-order"), s.key))
+    monkeypatch.setattr("augcli.augment.plan.key_fraction", rough)
+    assert shard_order(samples) == expected
+    assert shard_order(samples[::-1]) == expected
 
 
 def test_classes_are_mixed_in_a_chunk() -> None:

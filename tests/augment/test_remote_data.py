@@ -248,8 +248,17 @@ def test_refused(remote: Remote, data: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/../../b.jpg", "a//b.jpg", "a\\b.jpg", "a/" + "b" * 300])
-def test_names_that_lead_elsewhere(remote: Remote, name: str, tmp_path: Path) -> None:
-    MemoryFileSystem.store[ROOT + name] = MemoryFileSystem.store[ROOT + "circle/00.jpg"]
+def test_names_that_lead_elsewhere(
+    remote: Remote, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a store lists: the one in memory cleans some names in some versions of fsspec."""
+    listed = RemoteFolder.listed
+
+    def with_name(folder: RemoteFolder) -> dict[str, Stat]:
+        found = listed(folder)
+        return {**found, name: found["circle/00.jpg"]}
+
+    monkeypatch.setattr(RemoteFolder, "listed", with_name)
     with pytest.raises(UsageError, match="can't be a file here: rename it there"):
         load_reference(URL)
 

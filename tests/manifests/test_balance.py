@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from augcli.manifests.balance import BALANCE_MODES, ONCE, ClassRepeats, balanced, views_per_round
-from augcli.manifests.reference import Reference, Sample
+from augcli.manifests.reference import Reference
+from augcli.manifests.sample_list import Sample, Samples
 
 COUNTS = [(10, 10), (7, 100), (1, 99, 50), (3, 1, 2, 1000), (33, 32, 31)]
 
@@ -25,7 +26,7 @@ def reference(counts: tuple[int, ...], first: int = 0) -> Reference:
         for n in range(5)
     ]
     classes = tuple(f"class{label}" for label in range(len(counts)))
-    return Reference("test", "", Path(), classes, (*samples, *held_out))
+    return Reference("test", "", Path(), classes, Samples.of((*samples, *held_out)))
 
 
 def views(ref: Reference, mode: str) -> tuple[int, ...]:
@@ -86,7 +87,7 @@ def test_only_training_images_count() -> None:
     ref = reference((2, 4))
     more = [Sample(f"v-{n}", f"0/v-{n}.jpg", "val", 0) for n in range(50)]
     assert balanced(ref, "full") == balanced(
-        Reference("test", "", Path(), ref.classes, (*ref.samples, *more)), "full"
+        Reference("test", "", Path(), ref.classes, Samples.of((*ref.samples, *more))), "full"
     )
 
 

@@ -22,6 +22,7 @@ from augcli.manifests.duplicates import (
 )
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.reference import Reference, check_trainable
+from augcli.manifests.sample_list import Samples
 from augcli.manifests.scan import scan
 
 Data = Callable[[Mapping[str, bytes]], Reference]
@@ -170,7 +171,7 @@ def test_the_order_of_samples_changes_nothing(data: Data) -> None:
     for seed in range(5):
         samples = list(reference.samples)
         random.Random(seed).shuffle(samples)
-        groups = list(find_duplicates(replace(reference, samples=tuple(samples))))
+        groups = list(find_duplicates(replace(reference, samples=Samples.of(samples))))
         assert tuple(groups) == expected
         random.Random(seed).shuffle(groups)
         assert without_duplicates(reference, groups) == left

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from augcli.manifests.reference import Reference, Sample, classes_without
+from augcli.manifests.reference import Reference, classes_without
+from augcli.manifests.sample_list import Sample, Samples
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,6 @@ def test_classes_that_a_split_lacks(of_split: dict[str, list[int]], missing: tup
         for split, labels in of_split.items()
         for number, label in enumerate(labels)
     ]
-    reference = Reference("x", "", Path("x"), ("a", "b", "c"), tuple(samples))
+    reference = Reference("x", "", Path("x"), ("a", "b", "c"), Samples.of(samples))
     assert classes_without(reference, "val") == missing
     assert classes_without(reference, "train") == ()

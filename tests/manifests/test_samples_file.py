@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.samples import ViewRow, columns_of, write_samples
 from augcli.manifests.samples_file import (
+    Narrow,
     SamplesFile,
     Texts,
-    as_narrow_array,
+    as_plain_array,
     as_stored,
+    narrow,
     numbers,
     read_samples,
 )
@@ -56,19 +59,48 @@ def path(tmp_path: Path) -> Path:
 def test_rows_with_these_values(path: Path, equal: dict[str, str | int], keys: str) -> None:
     with closing(SamplesFile(path, **equal)) as file:
         assert "".join(file.column("key").to_pylist()) == keys
-        once = file.texts("key")
-        assert "".join(once.to_pylist()) == keys
-        assert len(numbers(file.column("offset"))) == len(keys)
+        texts, codes = file.coded("key")
+        found = codes.of(np.array(texts.to_pylist(), object))
+        assert "".join("".join(some) for some in found) == keys
+        assert len(codes) == len(numbers(file.column("offset"))) == len(keys)
     assert "".join(read_samples(path, ("key",), **equal).column("key").to_pylist()) == keys
 
 
-def test_a_text_is_in_memory_once(path: Path) -> None:
+@pytest.mark.parametrize("rows_at_once", [1, 4, 5, 6])
+def test_some_row_groups_at_a_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    """As many as have that many rows, but at least one, and the same for every column."""
+    monkeypatch.setattr("augcli.manifests.samples_file._ROWS_AT_ONCE", rows_at_once)
+    wanted = [5] if rows_at_once >= 6 else [4, 1]  # row groups of 4 and 2 rows, one of val
     with closing(SamplesFile(path, split="train")) as file:
-        assert sorted(file.texts("shard").dictionary.to_pylist()) == [
-            "train-r000-00000.tar",
-            "train-r001-00000.tar",
-            "val-r000-00000.tar",  # of a row group that is both
-        ]
+        for name in ("key", "offset", "shard"):
+            assert [len(part) for part in file.parts(name)] == wanted
+        for name in ("key", "shard"):
+            texts, codes = file.coded(name)
+            found = codes.of(np.array(texts.to_pylist(), object))
+            assert [text for some in found for text in some] == file.column(name).to_pylist()
+        assert codes.sizes == ([[4, 1]] if rows_at_once == 6 else [[4], [1]])
+
+
+def test_codes_are_narrow(tmp_path: Path) -> None:
+    groups = [[row(f"{group}-{n}", "train", 0) for n in range(300)] for group in range(3)]
+    write_samples(tmp_path / "samples.parquet", map(columns_of, groups))
+    with closing(SamplesFile(tmp_path / "samples.parquet")) as file:
+        for name, kind in (("key", "uint16"), ("shard", "uint8")):
+            assert [part.dtype for _, part in file.coded(name)[1]._parts] == [kind]
+
+
+def test_a_column_that_lacks_rows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = pq.ParquetFile.read_row_groups
+    monkeypatch.setattr(
+        "pyarrow.parquet.ParquetFile.read_row_groups",
+        lambda *given, columns: read(*given, columns=columns).slice(columns == ["copy"]),
+    )
+    with closing(SamplesFile(path, split="train")) as file:
+        file.column("round")
+        with pytest.raises(AugcliError, match="a table of augcli's: it has 5 of 6 rows in the col"):
+            file.column("copy")
 
 
 def test_not_a_table(tmp_path: Path) -> None:
@@ -109,9 +141,31 @@ def test_numbers_of_a_column_in_parts() -> None:
     ],
 )
 def test_integers_as_narrow_as_they_fit(values: list[int], dtype: str) -> None:
-    found = as_stored(as_narrow_array(np.array(values, np.int64)))
+    found = narrow(np.array(values, np.int64))
     assert found.dtype == dtype
     assert found.tolist() == values
+    assert as_plain_array(found).to_pylist() == values
+    assert as_stored(as_plain_array(found)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("parts", "dtypes"),
+    [
+        (([0, 255], [256], [3]), ("uint8", "uint16", "uint16")),
+        (([7], [], [-1], [200]), ("uint8", "uint8", "int8", "int16")),
+        (([2**32 - 1], [-1]), ("uint32", "int64")),
+    ],
+)
+def test_integers_put_part_by_part(parts: tuple[list[int], ...], dtypes: tuple[str, ...]) -> None:
+    """As narrow as those so far, and what was put before stays."""
+    found, end = Narrow(sum(map(len, parts))), 0
+    for part, dtype in zip(parts, dtypes, strict=True):
+        found.put(slice(end, end + len(part)), np.array(part, np.int64))
+        end += len(part)
+        assert found.values.dtype == dtype
+    assert found.values.tolist() == [value for part in parts for value in part]
+    found.put(np.array([1, 0]), np.array([5, 6]))
+    assert found.values.tolist()[:2] == [6, 5]
 
 
 def test_texts_are_a_sequence() -> None:

@@ -198,13 +198,13 @@ class RunData:
         recipe = plain_recipe(self._trained)
         samples = reference.samples if split == "all" else reference.of_split(split)
         if subset is not None:
-            samples = tuple(samples[n] for n in subset.of([sample.key for sample in samples]))
+            samples = samples.take(np.array(subset.of(list(samples.keys)), np.int64))
         images = look_at(reference, samples, recipe)
         files = in_order(images.usable(samples))
         if not files:
             first = f"{reference.root / images.failures[0].source}: {images.failures[0].reason}"
             raise AugcliError(f"none of the {NAMES[split]} images can be used; first {first}")
-        sources = {sample.key: sample.source for sample in samples}
+        sources = dict(zip(samples.keys, samples.sources, strict=True))
         listed = Listed(
             keys=[file.key for file in files],
             sha256s=[file.sha256 for file in files],

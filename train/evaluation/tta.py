@@ -16,7 +16,7 @@ from augcli.augment.frame import Frame, rgbx_of
 from augcli.augment.policy import checked_spec
 from augcli.augment.views import Recipe, ViewMakers
 from augcli.manifests.errors import UsageError
-from augcli.manifests.reference import Sample
+from augcli.manifests.sample_list import Sample
 from augcli.train.evaluation.predictions import Predictions
 from augcli.train.evaluation.run_options import drawn_size
 from augcli.train.evaluation.variants import Alter
