@@ -35,19 +35,20 @@ from augcli.train.comparisons.wording import percent, with_bounds
 
 WHOLE = "whole"
 RESIDUAL = "flip,affine,colour,erase=0.5"
-"""What `--residual auto` does after the default policy; after none it does nothing."""
+"""What `--residual auto` does after the default policy, in runs that are not short."""
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     WHOLE: ("the recipe as it is", ()),
     "muon": ("AdamW for all weights", ("--opt", "adamw")),
     "sizes": ("the last size from the start", ("--sizes", "{size}")),
     "residual": ("no fresh transforms of batches", ("--residual", "none")),
-    "policy": ("no augmentation by the policy", ("--policy", "none", "--residual", RESIDUAL)),
+    "policy": ("no augmentation by the policy", ("--policy", "none")),
     "augmentation": ("neither of both", ("--policy", "none", "--residual", "none")),
     "smoothing": ("labels as they are", ("--label-smoothing", "0")),
     "linear": ("cosine for the linear fall", ("--sched", "cosine")),
     "memory": ("images decoded in every epoch", ("--memory", "0")),
 }
-"""What is instead of each part, in words and as options."""
+"""What is instead of each part, in words and as options; the residual policy is there unless the
+options say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,15 @@ def trained(options: argparse.Namespace, part: str, seed: int) -> Trained:
     with tempfile.TemporaryDirectory(prefix="augcli-parts-", dir=options.tmp) as folder:
         work = MinutesWork(data, folder, options.size, options.minutes, workers=0, seed=seed)
         work.run.mkdir()
-        changed = tuple(option.format(size=options.size) for option in PARTS[part][1])
+        changed = options_of(part, options.size)
         with (Path(folder) / "train.log").open("w") as log:
             return Trained(part, seed, run(work, "fly", changed, log, options.epochs))
+
+
+def options_of(part: str, size: int) -> tuple[str, ...]:
+    """Of `augcli train`, for images of `size` pixels; of an option given twice the last counts."""
+    own = (option.format(size=size) for option in PARTS[part][1])
+    return ("--residual", RESIDUAL, *own)
 
 
 def report(done: list[Trained], options: argparse.Namespace) -> str:

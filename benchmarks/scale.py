@@ -1,7 +1,7 @@
 """Does all that one process does for a dataset stay fast when there are 10 million images?
 
     python benchmarks/scale.py [--images 10000 100000 1000000] [--copies 5]
-    python benchmarks/scale.py --images 10000000          # half an hour, and 5 GB of memory
+    python benchmarks/scale.py --images 10000000          # half an hour, and 2 GB of memory
 
 What is made for each image (decoding, augmenting, writing) is shared out among workers; planning
 and writing the manifest are not, nor is opening a dataset for training. No image is read or made

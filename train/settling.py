@@ -11,6 +11,10 @@ from augcli.train.residual_choice import residual_for
 from augcli.train.residual_spec import parse_residual
 from augcli.train.sizes import auto_sizes
 
+FEWEST_EPOCHS = 20
+"""Fresh transforms pay in runs of more epochs and cost accuracy in those of fewer: measured, see
+docs/residual.md."""
+
 
 def settled(config: TrainConfig, sources: Sources) -> TrainConfig:
     """`config` for a run on `sources`, with nothing left to choose but the learning rate.
@@ -44,6 +48,8 @@ def check_residual(text: str | None) -> None:
 def _residual(config: TrainConfig, sources: Sources) -> str:
     residual = config.residual
     if residual == AUTO:
+        is_short = config.budget is None and config.epochs < FEWEST_EPOCHS
         # Activations are of views that come again.
-        residual = None if config.precompute else residual_for(sources.policies)
+        is_none = is_short or config.precompute
+        residual = None if is_none else residual_for(sources.policies)
     return NONE if residual in (None, NONE) else str(parse_residual(residual))

@@ -21,15 +21,15 @@ def parts() -> Any:
 
 
 def test_the_command_has_these_options(parts: Any) -> None:
-    for said, options in parts.PARTS.values():
+    for part, (said, _) in parts.PARTS.items():
         assert said
-        given = [option.format(size=64) for option in options]
-        with main.commands["train"].make_context("train", given) as context:
-            assert context.params
+        with main.commands["train"].make_context("train", [*parts.options_of(part, 64)]) as context:
+            is_without = part in ("residual", "augmentation")
+            assert context.params["residual"] == ("none" if is_without else parts.RESIDUAL)
 
 
-def test_without_the_policy_the_residual_stays(parts: Any) -> None:
-    """`--residual auto` would leave it out as well."""
+def test_the_residual_is_what_long_runs_have(parts: Any) -> None:
+    """`--residual auto` would leave it out in short ones, and without the policy."""
     spec = resolve_policy("side-on", 64)
     assert residual_for([spec.serialized]) == parts.RESIDUAL
 

@@ -6,6 +6,7 @@ a rank is there at once. It reads jobs from stdin, a line of JSON each, and answ
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -79,10 +80,8 @@ def serve() -> None:
 def answer(job: dict[str, Any]) -> dict[str, Any]:
     """Run one job to its end: the exit code of each rank, and when it ended."""
     started = time.monotonic()
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    pids = [begin(job, rank, port) for rank in range(len(job["ranks"]))]
+    ports = free_ports(len(job["ranks"][0]["commands"]))
+    pids = [begin(job, rank, ports) for rank in range(len(job["ranks"]))]
     codes: dict[int, int] = {}
     seconds: dict[int, float] = {}
     while len(codes) < len(pids):
@@ -97,20 +96,29 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     return {"codes": [codes[pid] for pid in pids], "seconds": [seconds[pid] for pid in pids]}
 
 
-def begin(job: dict[str, Any], rank: int, port: int) -> int:
+def free_ports(count: int) -> list[int]:
+    """One for each command: who begins the next one early must not meet the store of the last."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("localhost", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def begin(job: dict[str, Any], rank: int, ports: list[int]) -> int:
     pid = os.fork()
     if pid:
         return pid
     code = 70
     try:
-        code = be_rank(job, rank, port)
+        code = be_rank(job, rank, ports)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
-def be_rank(job: dict[str, Any], rank: int, port: int) -> int:
+def be_rank(job: dict[str, Any], rank: int, ports: list[int]) -> int:
     """The command line in this process, its output in files."""
     import traceback
 
@@ -126,11 +134,12 @@ def be_rank(job: dict[str, Any], rank: int, port: int) -> int:
         local = 1 if job["own_machines"] else ranks
         os.environ |= {
             "RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": str(rank % local),
-            "LOCAL_WORLD_SIZE": str(local), "MASTER_ADDR": "localhost", "MASTER_PORT": str(port),
+            "LOCAL_WORLD_SIZE": str(local), "MASTER_ADDR": "localhost",
         }  # fmt: skip
     watch(Path(job["folder"]) / f"rank{rank}", mine.get("signal"))
     code = 70
-    for arguments in mine["commands"]:
+    for arguments, port in zip(mine["commands"], ports, strict=True):
+        os.environ["MASTER_PORT"] = str(port)
         try:
             main(arguments, prog_name="augcli")
         except SystemExit as end:

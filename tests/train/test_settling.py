@@ -45,8 +45,21 @@ def test_a_residual_that_is_asked_for_is_had() -> None:
     assert residual("basic", residual="none") == "none"
     assert residual("none", residual="flip,shift=2") == "flip,shift=2"
     assert residual("side-on", precompute=True, freeze_to=-1) == "none"
+    assert residual("basic", residual="flip", epochs=1) == "flip"
     with pytest.raises(UsageError, match="unknown transform 'turn'"):
         residual("basic", residual="turn")
+
+
+@pytest.mark.parametrize(
+    ("options", "is_short"),
+    [
+        ({"epochs": 19}, True),
+        ({"epochs": 20}, False),
+        ({"epochs": 1, "budget": "1m"}, False),  # as many as fit
+    ],
+)
+def test_short_runs_take_views_as_they_are(options: dict[str, Any], is_short: bool) -> None:
+    assert (residual("side-on", **options) == "none") == is_short
 
 
 @pytest.mark.parametrize(
