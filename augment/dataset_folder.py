@@ -42,7 +42,7 @@ from augcli.manifests.manifest import (
 )
 from augcli.manifests.reading import read_json
 from augcli.manifests.sample_list import SPLITS
-from augcli.manifests.samples_file import read_samples
+from augcli.manifests.samples_file import SamplesFile
 from augcli.manifests.threads import in_threads
 from augcli.shards.file_faults import lost_files
 from augcli.shards.urls import Place
@@ -210,7 +210,10 @@ class DatasetFolder:
                 if path.name not in shards and is_shard_name(path.name):
                     path.unlink()
             return
-        views = set(read_samples(self.path / SAMPLES_FILE).column("shard").to_pylist())
+        from augcli.shards.view_files import view_files  # imports Arrow
+
+        with contextlib.closing(SamplesFile(self.path / SAMPLES_FILE)) as table:
+            views = view_files(table)
         for split in SPLITS:
             for path in (self.path / split).glob("*/*"):
                 place = path.relative_to(self.path).as_posix()

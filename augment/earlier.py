@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from augcli.augment.plan import NOWHERE, Placed, RoundShard, Task
+from augcli.augment.plan import Placed, RoundShard, Task
 from augcli.augment.stored_images import StoredImages, StoredRow
 from augcli.augment.stored_rows import StoredRows
 from augcli.augment.stores import store_named
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_if_readable
+from augcli.manifests.lookup import NOWHERE, Lookup
 from augcli.manifests.manifest import (
     FAILURES_FILE,
     SAMPLES_FILE,
@@ -78,8 +79,19 @@ class Earlier:
 
     @cached_property
     def images(self) -> StoredImages:
-        """What it was made from, but for what failed."""
-        return StoredImages(self._image_rows())
+        """What it was made from, but for what failed.
+
+        Raises:
+            AugcliError: the table holds what augcli never writes.
+        """
+        table = self._records / SAMPLES_FILE
+        try:
+            found = StoredImages(self._image_rows())
+        except (KeyError, ValueError) as error:
+            raise AugcliError(f"{table}: not a table of augcli's: {error}; expand again") from error
+        if not found.samples:
+            raise AugcliError(f"{table}: not the rows of its manifest")
+        return found
 
     @cached_property
     def unusable(self) -> Mapping[str, Failure]:
@@ -93,7 +105,7 @@ class Earlier:
         is_there = (numbers != NOWHERE) & (before.samples.splits[numbers] == samples.splits)
         free = dict.fromkeys(SPLITS, 0)
         for shard in self.manifest.shards:
-            free[shard.split] = max(free[shard.split], shard.chunk + 1)
+            free[shard.split] = max(free.get(shard.split, 0), shard.chunk + 1)
         return Placed(np.where(is_there, before.chunks[numbers], NOWHERE), free)
 
     def known(self, sources: Sequence[str]) -> frozenset[str]:
@@ -109,8 +121,7 @@ class Earlier:
         is_there = numbers != NOWHERE
         differs = before.samples.splits[numbers] != now.splits
         differs |= before.samples.labels[numbers] != now.labels
-        gone = np.ones(len(before.samples), np.bool_)
-        gone[numbers[is_there]] = False
+        gone = Lookup(now.sources).places(before.samples.sources) == NOWHERE
         new = list(now.where(~is_there).sources)
         failed = self.unusable.keys() & set(new)
         there = zip(now.where(is_there).sources, numbers[is_there], strict=True)
@@ -137,6 +148,11 @@ class Earlier:
     def record(self, shard: str) -> ShardRecord:
         """The record of a shard."""
         return self._shards[shard]
+
+    def close(self) -> None:
+        """Let go of the table; it is opened again when it is needed."""
+        if rows := self.__dict__.pop("_rows", None):
+            rows.close()
 
     @cached_property
     def _rows(self) -> StoredRows:

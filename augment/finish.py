@@ -51,6 +51,8 @@ def finish(prepared: Prepared, picture: bytes | None) -> None:
     try:
         staged = dataset / WORK_FOLDER / SAMPLES_FILE
         samples = _write_samples(prepared, staged, totals)
+        if prepared.earlier is not None:
+            prepared.earlier.close()  # its files are to be replaced
         _check_usable(prepared.reference, totals)
         assert picture is not None  # else no image was usable
         failures = _failures(totals)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from augcli.manifests.balance import ClassRepeats, repeats_of
 from augcli.manifests.hashing import key_fraction
+from augcli.manifests.lookup import NOWHERE
 from augcli.manifests.reference import Reference
 from augcli.manifests.rounds import rounds_of_copies
 from augcli.manifests.sample_list import SPLITS, Samples
@@ -24,8 +25,6 @@ MIN_SHARD_SAMPLES = 32
 MAX_SHARD_SAMPLES = 1024
 TASKS_WANTED = 32
 MAX_ROUNDS = 64  # of one task: each is an open file
-
-NOWHERE = -1
 
 Numbers = npt.NDArray[np.int64]
 

@@ -25,7 +25,7 @@ class StoredRow(NamedTuple):
 
 
 class StoredImages:
-    """The images of a dataset, packed: with their names, 70 bytes each.
+    """The images of a dataset, packed: 65 bytes each, and their names.
 
     Attributes:
         samples: in the order in which they are stored.
@@ -33,7 +33,12 @@ class StoredImages:
     """
 
     def __init__(self, rows: Iterable[StoredRow]) -> None:
-        """`rows` may repeat an image that balancing shows several times, next to each other."""
+        """`rows` may repeat an image that balancing shows several times, next to each other.
+
+        Raises:
+            KeyError: a split that there is not.
+            ValueError: a hash that is none.
+        """
         self._sha256 = bytearray()
         chunks = array("q")
 
@@ -42,7 +47,7 @@ class StoredImages:
             for row in rows:
                 if row.sample.key != last:
                     last = row.sample.key
-                    self._sha256 += bytes.fromhex(row.sha256)
+                    self._sha256 += _sha256(row.sha256)
                     chunks.append(row.chunk)
                     yield row.sample
 
@@ -62,3 +67,10 @@ class StoredImages:
     def by_source(self) -> Lookup:
         """Finds images by source."""
         return Lookup(self.samples.sources)
+
+
+def _sha256(text: str) -> bytes:
+    digest = bytes.fromhex(text)
+    if len(digest) != SHA256_BYTES:
+        raise ValueError(f"{text!r:.80} is no SHA-256")
+    return digest

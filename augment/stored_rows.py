@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 class StoredRows:
     """Finds the rows of a shard; quick where shards are asked for in the manifest's order.
 
-    Several threads may ask.
+    The table is open until `close`.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -35,7 +34,6 @@ class StoredRows:
             raise AugcliError(f"{path}: not the rows of its manifest")
         bounds = zip(manifest.shards, ends.tolist(), strict=True)
         self._bounds = {shard.name: (end - shard.views, end) for shard, end in bounds}
-        self._lock = threading.Lock()
         self._number = -1
         self._part: dict[str, pa.ChunkedArray] = {}
 
@@ -59,10 +57,13 @@ class StoredRows:
             first = some
         return found
 
+    def close(self) -> None:
+        """Let go of the table."""
+        self._file.close()
+
     def _column(self, number: int, name: str) -> pa.ChunkedArray:
-        with self._lock:
-            if number != self._number:
-                self._number, self._part = number, {}
-            if name not in self._part:
-                self._part[name] = self._file.part(name, number)
-            return self._part[name]
+        if number != self._number:
+            self._number, self._part = number, {}
+        if name not in self._part:
+            self._part[name] = self._file.part(name, number)
+        return self._part[name]

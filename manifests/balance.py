@@ -75,12 +75,12 @@ def _repeats(training: Samples, label: int, count: int, wanted: int) -> ClassRep
     return ClassRepeats(whole, fractions[extra])
 
 
-def repeats_of(samples: Samples, repeats: tuple[ClassRepeats, ...]) -> npt.NDArray[np.int32]:
-    """Views per round of each of some training samples: int32 (samples,)."""
+def repeats_of(samples: Samples, repeats: tuple[ClassRepeats, ...]) -> npt.NDArray[np.int64]:
+    """Views per round of each of some training samples: int64 (samples,)."""
     import numpy as np
 
     labels = samples.labels
-    often = np.array([each.whole for each in repeats], np.int32)[labels]
+    often = np.array([each.whole for each in repeats], np.int64)[labels]
     if any(each.extra_below for each in repeats):
         below = np.array([each.extra_below for each in repeats])[labels]
         fractions = np.fromiter(map(_fraction, samples.keys), np.float64, len(labels))

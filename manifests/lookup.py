@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 DIGEST_BYTES = 16
+NOWHERE = -1
 
 Digests = npt.NDArray[np.bytes_]
 """(texts,) of 16 bytes each: texts that differ have other ones, but for one pair in 10^38."""
@@ -27,9 +28,9 @@ class Lookup:
 
     def places(self, texts: Iterable[str]) -> npt.NDArray[np.int64]:
         """The number of each text among those of the lookup, the first where it is there several
-        times; -1 where it is not: int64 (texts,)."""
+        times; NOWHERE where it is not: int64 (texts,)."""
         wanted = digests_of(texts)
-        places = np.full(len(wanted), -1, np.int64)
+        places = np.full(len(wanted), NOWHERE, np.int64)
         if len(self):
             found = np.searchsorted(self._sorted, wanted)
             found[found == len(self)] = 0

@@ -142,6 +142,11 @@ class SamplesFile:
             yield part if piece.mask is None else part.filter(piece.mask)
 
     @property
+    def rows(self) -> int:
+        """How many rows the whole file has."""
+        return sum(self.part_rows)
+
+    @property
     def part_rows(self) -> list[int]:
         """How many rows the parts of the file have."""
         return [piece.rows for piece in self._pieces]

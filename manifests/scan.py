@@ -121,12 +121,12 @@ def scan_table(table: Path) -> tuple[list[Found], list[Failure]]:
     """Images and skipped rows of a table; paths are relative to the table's folder."""
     found: list[Found] = []
     lines = array("q")
-    skipped: list[Failure] = []
+    skipped: list[tuple[int, Failure]] = []
     seen: set[str] = set()
     one_of_each = OneOfEach(table.parent)
 
     def skip(source: str, reason: str, line: int) -> None:
-        skipped.append(Failure(shown(source), f"{reason} ({table.name}, line {line})"))
+        skipped.append((line, Failure(shown(source), f"{reason} ({table.name}, line {line})")))
 
     for row in read_table(table):
         source = source_in(table, row.path)
@@ -145,7 +145,8 @@ def scan_table(table: Path) -> tuple[list[Found], list[Failure]]:
     again = one_of_each.second_names()
     for number, first in again.items():
         skip(found[number].source, _same_as(found[first]), lines[number])
-    return _but(found, again), skipped
+    skipped.sort(key=lambda each: each[0])
+    return _but(found, again), [failure for _, failure in skipped]
 
 
 def _same_as(first: Found) -> str:

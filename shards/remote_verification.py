@@ -24,7 +24,6 @@ from augcli.shards.fault import Fault
 from augcli.shards.fetching import OtherBytesError, RemoteFile, RemoteFolder
 from augcli.shards.remote_dataset import manifest_bytes, parsed_manifest, table_file
 from augcli.shards.shard_rows import Rows, ShardAndRows, portions, shard_rows
-from augcli.shards.table_pieces import count_rows
 from augcli.shards.tar_faults import tar_faults
 from augcli.shards.verification import Report, Verification, shard_faults, table_faults
 
@@ -60,7 +59,7 @@ def verify_url(url: str, report: Report | None = None) -> Verification:
             if not _may_be_of_growth(name)
         ]
         with closing(SamplesFile(dataset / SAMPLES_FILE)) as table:
-            views = count_rows(table)
+            views = table.rows
             faults += _page_faults(remote, dataset, manifest)
             faults += table_faults(dataset, manifest, table)
             found: dict[ShardRecord, list[Fault]] = {}

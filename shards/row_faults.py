@@ -20,9 +20,10 @@ from augcli.manifests.samples_file import SamplesFile, as_stored, numbers
 from augcli.shards.checked_columns import CheckedColumns, Mask, Places
 from augcli.shards.fault import Fault
 from augcli.shards.round_faults import round_faults
-from augcli.shards.table_pieces import Integers, pieces, records, texts_once, values
+from augcli.shards.table_pieces import Integers, pieces, records, taken, texts_once, values
 
 _UNSEEDED = f"{0:032x}"
+_RECORDS_AT_ONCE = 4096
 
 
 def row_faults(manifest: Manifest, table: SamplesFile) -> Iterator[Fault]:
@@ -116,10 +117,10 @@ def _check_samples(
         return
     start = 0
     for piece, places in zip(pieces(table), doubts, strict=True):
-        for place in places.tolist():
-            [row] = records(piece.slice(place, 1))
-            first = columns.split_names[first_splits[columns.keys[start + place]]]
-            yield from _check_sample(manifest, row, first)
+        for some in np.split(places, range(_RECORDS_AT_ONCE, len(places), _RECORDS_AT_ONCE)):
+            firsts = first_splits[columns.keys[start + some]].tolist()
+            for row, first in zip(records(taken(piece, some)), firsts, strict=True):
+                yield from _check_sample(manifest, row, columns.split_names[first])
         start += piece.num_rows
 
 
@@ -151,9 +152,11 @@ def _piece_in_doubt(manifest: Manifest, piece: pa.RecordBatch) -> Mask:
     key_of = {key: number for number, key in enumerate(keys.dictionary.to_pylist())}
     label_of = {name: label for label, name in enumerate(manifest.classes)}
     due_keys = [key_of.get(sample_key(name), -1) for name in sources.dictionary.to_pylist()]
-    due_labels = [label_of.get(name, -1) for name in classes.dictionary.to_pylist()]
+    no_label = len(label_of)
+    due_labels = [label_of.get(name, no_label) for name in classes.dictionary.to_pylist()]
     doubt: Mask = np.array(due_keys)[as_stored(sources)] != as_stored(keys)
-    doubt |= np.array(due_labels)[as_stored(classes)] != as_stored(piece.column("label"))
+    labels = np.array(due_labels)[as_stored(classes)]
+    doubt |= (labels == no_label) | (labels != as_stored(piece.column("label")))
     doubt |= np.array(_other_seeds(int(manifest.options["seed"]), piece), np.bool_)
     return doubt
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from augcli.manifests.samples import SCHEMA_NAMES, ViewRow
-from augcli.manifests.samples_file import TEXTS, SamplesFile, as_stored, narrow
+from augcli.manifests.samples_file import TEXTS, SamplesFile, as_plain_array, as_stored, narrow
 
 Integers = npt.NDArray[Any]
 
@@ -53,9 +53,10 @@ def integers(table: SamplesFile, name: str) -> Integers:
     return _joined(chunk for part in table.parts(name) for chunk in part.chunks)
 
 
-def count_rows(table: SamplesFile) -> int:
-    """How many rows a table has."""
-    return sum(len(part) for part in table.parts("round"))
+def taken(piece: pa.RecordBatch, places: Integers) -> pa.RecordBatch:
+    """The rows at these places of a piece."""
+    chosen = [column.take(as_plain_array(places)) for column in piece.columns]
+    return pa.RecordBatch.from_arrays(chosen, piece.schema.names)
 
 
 def records(piece: pa.RecordBatch) -> list[ViewRow]:

@@ -23,10 +23,9 @@ from augcli.shards.leaks import find_leaks
 from augcli.shards.name_set import NameSet
 from augcli.shards.row_faults import row_faults
 from augcli.shards.shard_rows import shard_rows
-from augcli.shards.table_pieces import count_rows, pieces, values
 from augcli.shards.tar_faults import tar_faults
 from augcli.shards.urls import Place
-from augcli.shards.view_files import folder_faults
+from augcli.shards.view_files import folder_faults, view_files
 
 __all__ = ["Fault", "Verification", "verify"]
 
@@ -79,10 +78,10 @@ def verify(dataset: Path, report: Report | None = None) -> Verification:
     faults_of = tar_faults if is_tar else folder_faults
     found: dict[ShardRecord, list[Fault]] = {}
     with closing(SamplesFile(dataset / SAMPLES_FILE)) as table:
-        views = count_rows(table)
-        view_files = NameSet(() if is_tar else _names(table))
+        views = table.rows
+        files = NameSet(()) if is_tar else view_files(table)
         faults = list(lost_files(dataset, manifest))
-        faults += foreign_files(dataset, manifest, view_files, growing=growing)
+        faults += foreign_files(dataset, manifest, files, growing=growing)
         faults += table_faults(dataset, manifest, table)
         for done, (shard, rows) in enumerate(shard_rows(manifest, table), start=1):
             found[shard] = list(faults_of(dataset, shard, rows))
@@ -105,9 +104,3 @@ def shard_faults(
     """What was found of each shard, in the order of the manifest, and whose it is."""
     for shard in manifest.shards:
         yield from (replace(fault, shard=shard.name) for fault in found[shard])
-
-
-def _names(table: SamplesFile) -> Iterator[str]:
-    """The files of all views, in the folder format."""
-    for piece in pieces(table, ["shard"]):
-        yield from values(piece, "shard")

@@ -9,9 +9,21 @@ from pathlib import Path
 from augcli.manifests.keys import class_folder, view_name
 from augcli.manifests.manifest import ShardRecord
 from augcli.manifests.samples import ViewRow
+from augcli.manifests.samples_file import SamplesFile
 from augcli.shards.fault import Fault
 from augcli.shards.image_faults import image_faults, is_as_written
+from augcli.shards.name_set import NameSet
+from augcli.shards.table_pieces import pieces, values
 from augcli.shards.tar_faults import misplaced_rows
+
+
+def view_files(table: SamplesFile) -> NameSet:
+    """The files of all views.
+
+    Raises:
+        AugcliError: as `SamplesFile.parts`.
+    """
+    return NameSet(name for piece in pieces(table, ["shard"]) for name in values(piece, "shard"))
 
 
 def folder_faults(dataset: Path, shard: ShardRecord, rows: Sequence[ViewRow]) -> Iterator[Fault]:

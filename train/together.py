@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
@@ -140,6 +141,11 @@ def _meaning(error: RuntimeError) -> str:
     return f"can't talk to the others: {str(error).strip().splitlines()[0]}"
 
 
+_LETTING_GO_SECONDS = 0.05
+"""In which gloo's threads let go of their last tensors. They need Python's lock for that, and torch
+2.4 holds it while it waits for them to end: for ever, else, in some of all trainings."""
+
+
 @contextmanager
 def joined(world: World, device: torch.device) -> Iterator[Together]:
     """Within it the ranks of `world` can talk, tensors on `device` included.
@@ -163,6 +169,7 @@ def joined(world: World, device: torch.device) -> Iterator[Together]:
             yield Together(world)
     finally:
         if dist.is_initialized():
+            time.sleep(_LETTING_GO_SECONDS)
             dist.destroy_process_group()
         sys.excepthook = hook  # torch puts its own before it
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,16 @@ from augcli.augment import ExpandConfig, ExpandResult, expand
 from augcli.augment import expansion as expansion_module
 from augcli.augment import finish as finish_module
 from augcli.manifests.errors import AugcliError
+from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import (
     IDENTITY_FILE,
     MANIFEST_FILE,
+    SAMPLES_FILE,
     SHARDS_FOLDER,
     WORK_FOLDER,
     read_manifest,
 )
+from augcli.manifests.samples import SCHEMA_NAMES, write_samples
 from augcli.manifests.samples_file import read_samples
 from augcli.shards.verification import verify
 
@@ -740,3 +743,47 @@ def test_a_dataset_of_an_older_augcli_is_left_alone(data: Path, tmp_path: Path) 
     with pytest.raises(AugcliError, match=r"format version 2, .* expand again into another folder"):
         expand(config(data, out, copies=2))
     assert files(out) == before
+
+
+def tampered(dataset: Path, change: Callable[[list[dict[str, object]]], object]) -> None:
+    """Rows changed by hand, with a manifest that has the new table's hash."""
+    path = dataset / SAMPLES_FILE
+    rows = read_samples(path).to_pylist()
+    change(rows)
+    write_samples(path, [{name: [row[name] for row in rows] for name in SCHEMA_NAMES}])
+    manifest = read_manifest(dataset)
+    record = replace(manifest.samples, sha256=sha256_file(path))
+    replace(manifest, samples=record).write(dataset)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows[0].update(split="foo"), "not a table of augcli's: 'foo'"),
+        (lambda rows: rows[0].update(source_sha256="zz"), "not a table of augcli's"),
+        (lambda rows: rows[0].update(source_sha256="ab"), "'ab' is no SHA-256"),
+        (lambda rows: rows.clear(), "not the rows of its manifest"),
+        (lambda rows: rows.append(rows[0]), "not the rows of its manifest"),
+    ],
+)
+def test_a_table_that_augcli_would_not_write(
+    data: Path, tmp_path: Path, change: Callable[[list[dict[str, object]]], object], words: str
+) -> None:
+    out = tmp_path / "out"
+    expand(config(data, out))
+    tampered(out, change)
+    with pytest.raises(AugcliError, match=f"{SAMPLES_FILE}: .*{words}"):
+        expand(config(data, out, copies=3))
+
+
+def test_rows_in_another_order_are_of_the_same_images(data: Path, tmp_path: Path) -> None:
+    """Balanced classes have an image several times, and here apart from each other."""
+    for path in images(data)[1:5]:
+        path.unlink()
+    out = tmp_path / "out"
+    expand(config(data, out, balance="full", shard_size=100))
+    tampered(out, lambda rows: rows.sort(key=lambda row: (row["shard"], row["copy"])))
+    assert verify(out).faults == ()
+    result = expand(config(data, out, balance="full", shard_size=100, dry_run=True))
+    assert result.prepared.changes is not None
+    assert not any(asdict(result.prepared.changes).values())

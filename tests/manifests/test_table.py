@@ -114,6 +114,18 @@ def test_every_row_is_a_sample_or_a_failure(table: Table, tmp_path: Path) -> Non
     ]
 
 
+def test_reasons_of_one_source_are_in_the_order_of_lines(table: Table, tmp_path: Path) -> None:
+    path = table("path,label\n1.jpg,a\nz.jpg,a\n2.jpg,b\nz.jpg,a\nz.jpg,b\n")
+    (tmp_path / "z.jpg").unlink(missing_ok=True)
+    (tmp_path / "z.jpg").hardlink_to(tmp_path / "1.jpg")
+    reference = scan(path)
+    assert [failure.reason for failure in reference.skipped] == [
+        "the same file as 1.jpg (labels.csv, line 3)",
+        "listed twice (labels.csv, line 5)",
+        "listed twice (labels.csv, line 6)",
+    ]
+
+
 @pytest.mark.parametrize("source", ["x" * 5000 + ".jpg", "a\0b.jpg"], ids=["long", "nul"])
 def test_impossible_paths_are_failures(table: Table, source: str) -> None:
     """Was an OSError for names that the file system can't have."""

@@ -138,6 +138,16 @@ def test_faults_come_in_the_order_of_rows_and_of_checks(base: Manifest, tmp_path
     assert f"round 5: copy 5 of {keys[-301]} is missing" in found
 
 
+def test_a_label_and_a_class_that_there_are_not(base: Manifest, tmp_path: Path) -> None:
+    """-1 is no label, whatever the class."""
+    path = tmp_path / SAMPLES_FILE
+    manifest = made_up(base, path, CHUNK)
+    rows = pq.read_table(path).to_pylist()
+    rows[7].update({"label": -1, "class": "nope"})
+    write_samples(path, [{name: [row[name] for row in rows] for name in rows[0]}])
+    assert f"{rows[7]['key']}, copy 0: label -1 is outside the 1 classes" in told(manifest, path)
+
+
 def test_what_two_claims_promise_together_is_not_counted_out(
     base: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torchvision.io import ImageReadMode, decode_image, encode_jpeg
+from torchvision.io import ImageReadMode, decode_image, encode_jpeg, read_file
 from torchvision.transforms import v2
 
 from side_by_side.peers.torchvision_loop import expand_with
@@ -24,7 +24,7 @@ def expand(work: Work) -> None:
 def _encoded(path: str, work: Work) -> Iterator[bytes]:
     fit = v2.Compose([v2.Resize(work.size, antialias=True), v2.CenterCrop(work.size)])
     augment = augmentation(work.policy)
-    image = fit(decode_image(path, mode=ImageReadMode.RGB))
+    image = fit(decode_image(read_file(path), mode=ImageReadMode.RGB))
     for _ in range(work.copies):
         view: torch.Tensor = augment(image)
         yield encode_jpeg(view.contiguous(), quality=QUALITY).numpy().tobytes()
