@@ -21,6 +21,7 @@ from augcli.augment.plan import Placed, RoundShard, Task
 from augcli.augment.stored_images import StoredImages, StoredRow
 from augcli.augment.stored_rows import StoredRows
 from augcli.augment.stores import store_named
+from augcli.manifests.arrays import as_list
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_if_readable
 from augcli.manifests.lookup import NOWHERE, Lookup
@@ -35,7 +36,7 @@ from augcli.manifests.reading import parse_json
 from augcli.manifests.reference import Failure, Reference
 from augcli.manifests.sample_list import SPLITS, Sample, Samples
 from augcli.manifests.samples import Columns
-from augcli.manifests.samples_file import SamplesFile, as_list
+from augcli.manifests.samples_file import SamplesFile
 from augcli.manifests.threads import in_threads
 
 LISTED = 10

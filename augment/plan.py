@@ -29,7 +29,7 @@ MAX_ROUNDS = 64  # of one task: each is an open file
 Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placed:
     """Where samples are already.
 

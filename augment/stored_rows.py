@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from augcli.manifests.arrays import as_list
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.manifest import Manifest
 from augcli.manifests.samples import SCHEMA_NAMES, Columns
-from augcli.manifests.samples_file import SamplesFile, as_list
+from augcli.manifests.samples_file import SamplesFile
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from augcli.manifests.arrays import Codes
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.samples import (
     INTEGER_BITS,
@@ -29,55 +30,10 @@ from augcli.manifests.table_bounds import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
 
 TEXTS = tuple(name for name in SCHEMA_NAMES if name not in INTEGER_BITS)
-_KINDS = {
-    "uint8": (0, 2**8 - 1),
-    "int8": (-(2**7), 2**7 - 1),
-    "uint16": (0, 2**16 - 1),
-    "int16": (-(2**15), 2**15 - 1),
-    "uint32": (0, 2**32 - 1),
-    "int32": (-(2**31), 2**31 - 1),
-    "int64": (-(2**63), 2**63 - 1),
-}
-"""What each type of integers holds, the narrowest first."""
-_ITERATED = 4096
 _ROWS_AT_ONCE = 1 << 17
-
-
-class Codes:
-    """Which text of a list each row of a table has: in parts, each as narrow as it fits."""
-
-    def __init__(self) -> None:
-        self.sizes: list[list[int]] = []
-        """Rows of each row group of each part."""
-        self._parts: list[tuple[int, npt.NDArray[Any]]] = []
-        self._texts = 0
-
-    def __len__(self) -> int:
-        return sum(map(sum, self.sizes))
-
-    def append(self, chunks: Sequence[pa.DictionaryArray]) -> None:
-        """A part: some row groups, whose dictionaries are behind those so far in the list."""
-        import numpy as np
-        import pyarrow as pa
-
-        if not chunks:
-            return
-        sizes = [len(chunk) for chunk in chunks]
-        starts = np.cumsum([0, *(len(chunk.dictionary) for chunk in chunks)])
-        numbers = as_stored(pa.concat_arrays([chunk.indices for chunk in chunks]))
-        self._parts.append((self._texts, narrow(numbers + np.repeat(starts[:-1], sizes))))
-        self._texts += int(starts[-1])
-        self.sizes.append(sizes)
-
-    def of(self, values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-        """What each row's text has in `values`, (texts,): an array for every part."""
-        for first, numbers in self._parts:
-            yield values[first:][numbers]
 
 
 class _Piece(NamedTuple):
@@ -241,39 +197,6 @@ class SamplesFile:
             ) from error
 
 
-class Texts(Sequence[str]):
-    """Texts as Arrow has them: of their own length, where Python's take 50 bytes more each."""
-
-    def __init__(self, texts: pa.StringArray) -> None:
-        self._texts = texts
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Texts: ...
-
-    def __getitem__(self, place: int | slice) -> str | Texts:
-        if isinstance(place, slice):
-            return Texts(self._texts[place])
-        text: str = self._texts[place].as_py()
-        return text
-
-    def __iter__(self) -> Iterator[str]:
-        for first in range(0, len(self), _ITERATED):
-            yield from self._texts.slice(first, _ITERATED).to_pylist()
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Texts):
-            return bool(self._texts.equals(other._texts))
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
 def read_samples(path: Path, columns: Sequence[str] = SCHEMA_NAMES, **equal: Any) -> pa.Table:
     """The table of stored views, or of those whose columns equal the given values, as plain texts.
 
@@ -288,72 +211,6 @@ def read_samples(path: Path, columns: Sequence[str] = SCHEMA_NAMES, **equal: Any
     with contextlib.closing(SamplesFile(path, **equal)) as file:
         read = [file.column(field.name).cast(field.type) for field in fields]
     return pa.Table.from_arrays(read, schema=pa.schema(fields))
-
-
-def numbers(column: pa.ChunkedArray, dtype: npt.DTypeLike = "int64") -> npt.NDArray[Any]:
-    """A column of integers, or its dictionary's indices, as (rows,) of `dtype`.
-
-    `column.to_numpy()` would do the same, but imports pandas where there is one.
-    """
-    import numpy as np
-
-    parts = [np.zeros(0, dtype), *(as_stored(chunk).astype(dtype) for chunk in column.chunks)]
-    return np.concatenate(parts)
-
-
-def as_list(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column; a dictionary's own `to_pylist` would take ten times as long."""
-    values: list[Any] = []
-    for chunk in column.chunks:
-        is_text = hasattr(chunk, "dictionary")
-        values += (chunk.dictionary.take(chunk.indices) if is_text else chunk).to_pylist()
-    return values
-
-
-def as_stored(chunk: pa.Array) -> npt.NDArray[Any]:
-    """An array of integers, or a dictionary's indices, in their own type: (rows,), not copied."""
-    import numpy as np
-
-    stored = getattr(chunk, "indices", chunk)
-    values = np.frombuffer(stored.buffers()[1], str(stored.type))
-    return values[stored.offset : stored.offset + len(stored)]
-
-
-def as_plain_array(values: npt.NDArray[Any]) -> pa.Array:
-    """Integers in their own type, not copied."""
-    import pyarrow as pa
-
-    kind = getattr(pa, str(values.dtype))()
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
-
-
-def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A copy of integers in the narrowest type that holds them all."""
-    least, greatest = (int(values.min()), int(values.max())) if len(values) else (0, 0)
-    return values.astype(_kind_for(least, greatest))
-
-
-class Narrow:
-    """Integers that are put into their places part by part; 0 where none was put yet.
-
-    `values`, (count,), are in the narrowest type that holds them all.
-    """
-
-    def __init__(self, count: int) -> None:
-        import numpy as np
-
-        self.values: npt.NDArray[Any] = np.zeros(count, _kind_for(0, 0))
-        self._least = self._greatest = 0
-
-    def put(self, places: slice | npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
-        """Put each value into its place."""
-        if not len(values):
-            return
-        least, greatest = int(values.min()), int(values.max())
-        if least < self._least or greatest > self._greatest:
-            self._least, self._greatest = min(least, self._least), max(greatest, self._greatest)
-            self.values = self.values.astype(_kind_for(self._least, self._greatest), copy=False)
-        self.values[places] = values
 
 
 def rows_of(table: pa.Table) -> list[ViewRow]:
@@ -382,11 +239,6 @@ def _groups_with(metadata: Any, equal: dict[str, Any]) -> list[int]:
         return True
 
     return [i for i in range(metadata.num_row_groups) if may_have(metadata.row_group(i))]
-
-
-def _kind_for(least: int, greatest: int) -> str:
-    """The narrowest type of integers that holds both."""
-    return next(kind for kind, (low, high) in _KINDS.items() if low <= least and greatest <= high)
 
 
 def _pieces(metadata: Any, groups: list[int]) -> Iterator[_Piece]:

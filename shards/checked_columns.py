@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from augcli.manifests.arrays import Integers
 from augcli.manifests.samples_file import SamplesFile
-from augcli.shards.table_pieces import Integers, integers, texts_once
+from augcli.shards.table_pieces import integers, texts_once
 
 Places = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

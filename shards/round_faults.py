@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from augcli.manifests.arrays import Integers, Texts
 from augcli.manifests.manifest import MANIFEST_FILE, Manifest
 from augcli.manifests.rounds import copies_of_round
-from augcli.manifests.samples_file import Texts
 from augcli.shards.checked_columns import CheckedColumns, Mask, Places, View
 from augcli.shards.fault import Fault
-from augcli.shards.table_pieces import Integers
 
 MOST_MISSING = 1 << 20
 """So many views may be missing of any table, each to be named; of a larger one as many as it has.

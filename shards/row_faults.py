@@ -11,16 +11,17 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from augcli.manifests.arrays import Integers, as_stored, numbers
 from augcli.manifests.hashing import view_seed
 from augcli.manifests.keys import sample_key
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
 from augcli.manifests.sample_list import SPLITS
 from augcli.manifests.samples import ViewRow
-from augcli.manifests.samples_file import SamplesFile, as_stored, numbers
+from augcli.manifests.samples_file import SamplesFile
 from augcli.shards.checked_columns import CheckedColumns, Mask, Places
 from augcli.shards.fault import Fault
 from augcli.shards.round_faults import round_faults
-from augcli.shards.table_pieces import Integers, pieces, records, taken, texts_once, values
+from augcli.shards.table_pieces import pieces, records, taken, texts_once, values
 
 _UNSEEDED = f"{0:032x}"
 _RECORDS_AT_ONCE = 4096

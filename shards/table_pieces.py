@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from augcli.manifests.arrays import Integers, as_plain_array, as_stored, narrow, undictionaried
 from augcli.manifests.samples import SCHEMA_NAMES, ViewRow
-from augcli.manifests.samples_file import TEXTS, SamplesFile, as_plain_array, as_stored, narrow
-
-Integers = npt.NDArray[Any]
+from augcli.manifests.samples_file import TEXTS, SamplesFile
 
 
 def pieces(table: SamplesFile, names: Sequence[str] = SCHEMA_NAMES) -> Iterator[pa.RecordBatch]:
@@ -61,7 +59,7 @@ def taken(piece: pa.RecordBatch, places: Integers) -> pa.RecordBatch:
 
 def records(piece: pa.RecordBatch) -> list[ViewRow]:
     """The rows of a small slice of a piece."""
-    columns = [_plain(piece.column(name)).to_pylist() for name in SCHEMA_NAMES]
+    columns = [undictionaried(piece.column(name)).to_pylist() for name in SCHEMA_NAMES]
     return [ViewRow(*row) for row in zip(*columns, strict=True)]
 
 
@@ -75,9 +73,3 @@ def values(piece: pa.RecordBatch, name: str) -> Iterator[Any]:
 
 def _joined(chunks: Iterable[pa.Array]) -> Integers:
     return np.concatenate([np.zeros(0, np.uint8), *(narrow(as_stored(chunk)) for chunk in chunks)])
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    """Not as a dictionary, whose own `to_pylist` takes ten times as long."""
-    is_text = isinstance(column, pa.DictionaryArray)
-    return column.dictionary.take(column.indices) if is_text else column

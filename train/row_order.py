@@ -8,26 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from augcli.manifests.samples_file import (
-    TEXTS,
+from augcli.manifests.arrays import (
     Codes,
+    Integers,
     Narrow,
-    SamplesFile,
     Texts,
     as_plain_array,
     as_stored,
     narrow,
     numbers,
 )
+from augcli.manifests.samples_file import TEXTS, SamplesFile
 
-Integers = npt.NDArray[Any]
 _SMALL_ROWS = 1024
 
 

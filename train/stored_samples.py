@@ -7,19 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from augcli.manifests.arrays import Integers, Texts, as_stored
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest
-from augcli.manifests.samples_file import SamplesFile, Texts, as_stored
+from augcli.manifests.samples_file import SamplesFile
 from augcli.train.row_order import Rows, read_keys
-
-Integers = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

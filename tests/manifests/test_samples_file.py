@@ -11,18 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from augcli.manifests.arrays import Narrow, Texts, as_plain_array, as_stored, narrow, numbers
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.samples import ViewRow, columns_of, write_samples
-from augcli.manifests.samples_file import (
-    Narrow,
-    SamplesFile,
-    Texts,
-    as_plain_array,
-    as_stored,
-    narrow,
-    numbers,
-    read_samples,
-)
+from augcli.manifests.samples_file import SamplesFile, read_samples
 
 
 def row(key: str, split: str, number: int) -> ViewRow:

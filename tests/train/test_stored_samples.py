@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from augcli.manifests.arrays import Texts
 from augcli.manifests.errors import AugcliError
 from augcli.manifests.hashing import sha256_file
 from augcli.manifests.manifest import SAMPLES_FILE, ShardRecord, SplitRecord
 from augcli.manifests.samples import SCHEMA_NAMES, ViewRow, columns_of, schema, write_samples
-from augcli.manifests.samples_file import Texts
 from augcli.train.stored_samples import StoredSamples
 from augcli.train.stored_views import StoredViews
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from augcli.manifests.arrays import numbers
 from augcli.manifests.hashing import fingerprint
 from augcli.manifests.manifest import SHARDS_FOLDER
-from augcli.manifests.samples_file import numbers
 from augcli.train.comparisons.config import SHARED_OPTIONS, AblateConfig, BenchmarkConfig
 from augcli.train.comparisons.expanding import Stored
 from augcli.train.comparisons.measurements import NONE, ORIGINALS, SHARDS, Arm
