@@ -12,8 +12,8 @@ from augcli.train.residual_spec import parse_residual
 from augcli.train.sizes import auto_sizes
 
 FEWEST_EPOCHS = 20
-"""Fresh transforms pay in runs of more epochs and cost accuracy in those of fewer: measured, see
-docs/residual.md."""
+"""From scratch, fresh transforms pay in runs of more epochs and cost accuracy in those of fewer:
+measured, see docs/residual.md."""
 
 
 def settled(config: TrainConfig, sources: Sources) -> TrainConfig:
@@ -49,6 +49,7 @@ def _residual(config: TrainConfig, sources: Sources) -> str:
     residual = config.residual
     if residual == AUTO:
         is_short = config.budget is None and config.epochs < FEWEST_EPOCHS
+        is_short &= config.weights is None  # else epochs went before
         # Activations are of views that come again.
         is_none = is_short or config.precompute
         residual = None if is_none else residual_for(sources.policies)

@@ -56,6 +56,7 @@ def test_a_residual_that_is_asked_for_is_had() -> None:
         ({"epochs": 19}, True),
         ({"epochs": 20}, False),
         ({"epochs": 1, "budget": "1m"}, False),  # as many as fit
+        ({"epochs": 1, "weights": "some.pt"}, False),  # after others
     ],
 )
 def test_short_runs_take_views_as_they_are(options: dict[str, Any], is_short: bool) -> None:
